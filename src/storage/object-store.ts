@@ -1,0 +1,37 @@
+/** What a store knows of an object. */
+export interface ObjectHead {
+  /** Full location: `file:///…`, `memory://…` or `s3://bucket/key`. Never percent-decoded. */
+  readonly location: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly lastModifiedMs: number;
+  /** Changes whenever the content does. */
+  readonly etag: string;
+}
+
+export interface PutOptions {
+  /** `absent`: fail with `already-exists` if the object is there. An etag: fail with `conflict` unless it is current. */
+  readonly if?: 'absent' | { readonly etag: string };
+}
+
+/**
+ * Objects addressed by location. A put or copy is all or nothing, and durable when it returns. Errors: `not-found`, `already-exists`,
+ * `conflict`, `unavailable` (disk full, no permission, no answer).
+ */
+export interface ObjectStore {
+  /** Bytes [start, end) of an object; the whole without a range. A range past the end is cut off there. */
+  get(location: string, range?: { readonly start: number; readonly end: number }): Promise<Uint8Array>;
+  /** The object as chunks, in order. */
+  stream(location: string): AsyncIterable<Uint8Array>;
+  put(location: string, bytes: Uint8Array, options?: PutOptions): Promise<ObjectHead>;
+  /** Server-side copy to a new object with its own age; never a link. Fails with `already-exists` if `to` is there. */
+  copy(from: string, to: string): Promise<ObjectHead>;
+  head(location: string): Promise<ObjectHead>;
+  exists(location: string): Promise<boolean>;
+  /** All objects whose location starts with `prefix`, in the order of their names, page by page. */
+  list(prefix: string, options?: { readonly pageSize?: number }): AsyncIterable<readonly ObjectHead[]>;
+  /** Deletes objects; ones that are gone already are fine. */
+  delete(locations: readonly string[]): Promise<void>;
+  /** SHA-256 of an object's bytes in hex. */
+  checksum(location: string): Promise<string>;
+}
