@@ -1,0 +1,120 @@
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import type { Clock } from '../src/clock.ts';
+import { LakeError } from '../src/errors.ts';
+import { parseJson, stringifyJson } from '../src/iceberg/json.ts';
+import type { ObjectStore } from '../src/storage/object-store.ts';
+import { errorBody } from './http/error-response.ts';
+import { commitTable } from './routes/commit-table.ts';
+import { commitTransaction } from './routes/commit-transaction.ts';
+import { createNamespace } from './routes/create-namespace.ts';
+import { createTable } from './routes/create-table.ts';
+import { dropNamespace } from './routes/drop-namespace.ts';
+import { dropTable } from './routes/drop-table.ts';
+import { getConfig } from './routes/get-config.ts';
+import { leases } from './routes/leases.ts';
+import { ledger } from './routes/ledger.ts';
+import { listNamespaces } from './routes/list-namespaces.ts';
+import { listTables } from './routes/list-tables.ts';
+import { loadNamespace } from './routes/load-namespace.ts';
+import { loadTable } from './routes/load-table.ts';
+import { relocationMoves } from './routes/relocation-moves.ts';
+import { relocations } from './routes/relocations.ts';
+import { renameTable } from './routes/rename-table.ts';
+import { reportMetrics } from './routes/report-metrics.ts';
+import type { Route } from './routes/route.ts';
+import { swapRelocation } from './routes/swap-relocation.ts';
+import { updateNamespace } from './routes/update-namespace.ts';
+import type { CatalogTier } from './service/context.ts';
+import { MetadataFiles } from './service/metadata-files.ts';
+import type { CatalogStore } from './store/catalog-store.ts';
+
+/** Metadata of tables with many snapshots is large, and so are journaled batches. */
+const BODY_LIMIT_BYTES = 256 * 1024 * 1024;
+const MAX_NAME_LENGTH = 8192;
+
+const ROUTES: readonly Route[] = [
+  getConfig,
+  listNamespaces,
+  createNamespace,
+  loadNamespace,
+  updateNamespace,
+  dropNamespace,
+  listTables,
+  createTable,
+  loadTable,
+  commitTable,
+  dropTable,
+  renameTable,
+  reportMetrics,
+  commitTransaction,
+  leases,
+  relocations,
+  relocationMoves,
+  swapRelocation,
+  ledger,
+];
+
+export interface CatalogAppOptions {
+  readonly store: CatalogStore;
+  readonly objects: ObjectStore;
+  readonly clock: Clock;
+  /** Location below which new tables are born. */
+  readonly warehouse: string;
+  readonly tiers?: readonly CatalogTier[];
+  readonly logger?: FastifyBaseLogger;
+}
+
+/** The REST catalog as a fastify app: the Iceberg protocol below `/v1`, relocations below `/lake/v1`. */
+export function buildCatalogApp(options: CatalogAppOptions): FastifyInstance {
+  const { store, objects, clock, warehouse, tiers = [], logger } = options;
+  const app: FastifyInstance = Fastify({
+    ...(logger === undefined ? {} : { loggerInstance: logger }),
+    bodyLimit: BODY_LIMIT_BYTES,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: MAX_NAME_LENGTH },
+    rewriteUrl: (request) => spacesInPath(request.url ?? '/'),
+  });
+  acceptJson(app);
+  answerErrors(app);
+  const files = new MetadataFiles(objects, clock);
+  for (const route of ROUTES) route(app, { store, objects, files, clock, warehouse, tiers });
+  app.addHook('onClose', () => store.close());
+  return app;
+}
+
+/** Java's client encodes names as forms do: a space comes as `+`, a plus as `%2B`. */
+function spacesInPath(url: string): string {
+  const query = url.indexOf('?');
+  const end = query === -1 ? url.length : query;
+  return url.slice(0, end).replaceAll('+', '%20') + url.slice(end);
+}
+
+/** JSON with 64-bit integers kept, both ways. */
+function acceptJson(app: FastifyInstance): void {
+  app.removeContentTypeParser('application/json');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    try {
+      done(null, body === '' ? undefined : parseJson(String(body)));
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      done(new LakeError('invalid-argument', `The request body is no JSON: ${reason}`, { cause }));
+    }
+  });
+  app.setReplySerializer((payload) => stringifyJson(payload));
+}
+
+function answerErrors(app: FastifyInstance): void {
+  app.setErrorHandler((error, request, reply) => {
+    const body = errorBody(error);
+    if (body.error.code >= 500) request.log.error(error);
+    return reply.code(body.error.code).type('application/json; charset=utf-8').send(body);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const error = {
+      message: `No such route: ${request.method} ${request.url}`,
+      type: 'NotFoundException',
+      code: 404,
+    };
+    return reply.code(404).type('application/json; charset=utf-8').send({ error });
+  });
+}

@@ -1,0 +1,22 @@
+import * as z from 'zod';
+import { bodyOf, identifierSchema } from '../http/request.ts';
+import { commitShape } from '../http/update-schemas.ts';
+import { commitTables } from '../service/commit.ts';
+import type { Route } from './route.ts';
+
+const change = commitShape.extend({ identifier: identifierSchema });
+const body = z.object({ 'table-changes': z.array(change).min(1) });
+
+/** POST /v1/transactions/commit: all tables or none. */
+export const commitTransaction: Route = (app, context) => {
+  app.post('/v1/transactions/commit', async (request, reply) => {
+    const changes = bodyOf(request, body)['table-changes'];
+    const parts = changes.map(({ identifier, requirements, updates }) => ({
+      table: identifier,
+      requirements,
+      updates,
+    }));
+    await commitTables(context, parts);
+    return reply.code(204).send();
+  });
+};

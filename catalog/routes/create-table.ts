@@ -1,0 +1,36 @@
+import * as z from 'zod';
+import { bodyOf, namespaceOf, propertiesSchema } from '../http/request.ts';
+import { orderShape, schemaShape, specShape } from '../http/update-schemas.ts';
+import { createTable as create, stageTable } from '../service/create-table.ts';
+import { loadResult, stagedResult } from '../service/load-table.ts';
+import { type Route, sendJson } from './route.ts';
+
+const body = z.object({
+  name: z.string().min(1),
+  location: z.string().min(1).nullish(),
+  schema: schemaShape,
+  'partition-spec': specShape.nullish(),
+  'write-order': orderShape.nullish(),
+  'stage-create': z.boolean().nullish(),
+  properties: propertiesSchema.nullish(),
+});
+
+/** POST /v1/namespaces/{namespace}/tables: creates a table, or stages its creation. */
+export const createTable: Route = (app, context) => {
+  app.post('/v1/namespaces/:namespace/tables', async (request, reply) => {
+    const wanted = bodyOf(request, body);
+    const table = { namespace: namespaceOf(request), name: wanted.name };
+    const { location, 'partition-spec': spec, 'write-order': sortOrder } = wanted;
+    const parts = {
+      schema: wanted.schema,
+      properties: wanted.properties ?? {},
+      ...(spec ? { spec } : {}),
+      ...(sortOrder ? { sortOrder } : {}),
+      ...(location ? { location } : {}),
+    };
+    if (wanted['stage-create'] === true) {
+      return sendJson(reply, stagedResult(await stageTable(context, table, parts)));
+    }
+    return sendJson(reply, loadResult(await create(context, table, parts)));
+  });
+};

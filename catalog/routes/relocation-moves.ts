@@ -1,0 +1,38 @@
+import * as z from 'zod';
+import { bodyOf, extensionPageOf, idOf, tokenOf } from '../http/request.ts';
+import type { Route } from './route.ts';
+
+const MAX_MOVES = 5000;
+export const kind = z.enum(['data', 'delete', 'manifest', 'manifest-list']);
+const move = z.object({
+  from: z.string().min(1),
+  to: z.string().min(1),
+  kind,
+  size: z.number().int().min(0),
+  'from-tier': z.string().nullish(),
+  'to-tier': z.string().nullish(),
+});
+const body = z.object({ moves: z.array(move).min(1).max(MAX_MOVES) });
+
+/** /lake/v1/relocations/{id}/moves: the journal of old and new locations. */
+export const relocationMoves: Route = (app, { store }) => {
+  app.post('/lake/v1/relocations/:id/moves', async (request, reply) => {
+    const { moves } = bodyOf(request, body);
+    const rows = moves.map(({ 'from-tier': fromTier, 'to-tier': toTier, ...rest }) => ({
+      ...rest,
+      fromTier: fromTier ?? null,
+      toTier: toTier ?? null,
+    }));
+    await store.addMoves(idOf(request), rows);
+    return reply.code(204).send();
+  });
+  app.get('/lake/v1/relocations/:id/moves', async (request) => {
+    const page = await store.listMoves(idOf(request), extensionPageOf(request));
+    const moves = page.rows.map(({ fromTier, toTier, ...rest }) => ({
+      ...rest,
+      ...(fromTier === null ? {} : { 'from-tier': fromTier }),
+      ...(toTier === null ? {} : { 'to-tier': toTier }),
+    }));
+    return { moves, ...tokenOf(page.next) };
+  });
+};

@@ -1,0 +1,100 @@
+import { isKind, LakeError } from '../../src/errors.ts';
+import { checkRequirements, type TableRequirement } from '../../src/iceberg/requirements.ts';
+import type { TableMetadata } from '../../src/iceberg/table-metadata.ts';
+import { applyUpdates, type TableUpdate } from '../../src/iceberg/updates.ts';
+import type { TableName } from '../store/catalog-store.ts';
+import { noSuchTable } from '../store/not-there.ts';
+import type { CatalogContext } from './context.ts';
+import type { MetadataFile } from './metadata-files.ts';
+import { checkAgainstMoves } from './moved-paths.ts';
+
+/** One table's part of a commit. */
+export interface TableChange {
+  readonly table: TableName;
+  readonly requirements: readonly TableRequirement[];
+  readonly updates: readonly TableUpdate[];
+}
+
+interface Prepared {
+  readonly table: TableName;
+  readonly base: MetadataFile | null;
+  readonly next: TableMetadata;
+}
+
+/** How often a commit whose requirements still hold is applied anew to a table that moved on under it. */
+const ATTEMPTS = 8;
+
+/**
+ * Commits changes to one or several tables, all or none: requirements are checked and updates applied to each table as it is; the
+ * metadata files are durable before all pointers change in one transaction.
+ * Errors: `not-found`, `conflict` (nothing applied), `invalid-argument`, `unavailable` (nothing applied), `unknown-outcome`.
+ */
+export async function commitTables(
+  context: CatalogContext,
+  changes: readonly TableChange[],
+): Promise<readonly MetadataFile[]> {
+  refuseTwice(changes);
+  for (let attempt = 1; ; attempt++) {
+    const prepared: Prepared[] = [];
+    for (const change of changes) prepared.push(await prepare(context, change));
+    try {
+      return await publish(context, prepared);
+    } catch (error) {
+      // A pointer moved between reading and writing: what the client required decides, on the new base.
+      if (!isKind(error, 'conflict', 'already-exists') || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+function refuseTwice(changes: readonly TableChange[]): void {
+  const names = changes.map(({ table }) => JSON.stringify([table.namespace, table.name]));
+  if (new Set(names).size === names.length) return;
+  throw new LakeError('invalid-argument', 'A transaction names the same table twice', {
+    hint: 'Put all updates of a table into one change. Nothing was committed.',
+  });
+}
+
+async function prepare(context: CatalogContext, change: TableChange): Promise<Prepared> {
+  const { table, requirements, updates } = change;
+  const pointer = await context.store.findTable(table);
+  const creates = requirements.some((requirement) => requirement.type === 'assert-create');
+  if (pointer === null && !creates) throw noSuchTable(table);
+  if (pointer === null) await context.store.loadNamespace(table.namespace);
+  const base = pointer === null ? null : await context.files.read(pointer.metadataLocation);
+  checkRequirements(base?.metadata ?? null, requirements);
+  const next = applyUpdates(base?.metadata ?? null, updates, {
+    nowMs: context.clock.now(),
+    ...(base === null ? {} : { previousMetadataLocation: base.location }),
+  });
+  if (base !== null) await checkAgainstMoves(context, base.metadata, next, updates);
+  return { table, base, next };
+}
+
+async function publish(context: CatalogContext, prepared: readonly Prepared[]): Promise<MetadataFile[]> {
+  const written: MetadataFile[] = [];
+  try {
+    const files: MetadataFile[] = [];
+    for (const { base, next } of prepared) {
+      if (base !== null && next === base.metadata) {
+        files.push(base);
+        continue;
+      }
+      const file = await context.files.write(next, base?.location ?? null);
+      written.push(file);
+      files.push(file);
+    }
+    await context.store.changePointers(
+      prepared.map(({ table, base, next }, at) => ({
+        ...table,
+        uuid: next['table-uuid'],
+        expected: base?.location ?? null,
+        metadataLocation: files[at]?.location ?? '',
+      })),
+    );
+    return files;
+  } catch (error) {
+    // After an unknown outcome a pointer may name these files: they stay.
+    if (!isKind(error, 'unknown-outcome')) await context.files.discard(written);
+    throw error;
+  }
+}

@@ -1,0 +1,65 @@
+import { isKind } from '../../src/errors.ts';
+import type { PartitionSpec } from '../../src/iceberg/partition-spec.ts';
+import type { Schema } from '../../src/iceberg/schema.ts';
+import type { SortOrder } from '../../src/iceberg/sort-order.ts';
+import { newTableMetadata, type TableMetadata } from '../../src/iceberg/table-metadata.ts';
+import { joinLocation } from '../../src/storage/location.ts';
+import type { TableName } from '../store/catalog-store.ts';
+import { tableExists } from '../store/not-there.ts';
+import type { CatalogContext } from './context.ts';
+import type { MetadataFile } from './metadata-files.ts';
+
+export interface NewTableRequest {
+  readonly schema: Schema;
+  readonly spec?: PartitionSpec;
+  readonly sortOrder?: SortOrder;
+  readonly location?: string;
+  readonly properties: Readonly<Record<string, string>>;
+}
+
+/** Metadata of a table to be created, nothing written. Errors: `not-found` (namespace), `already-exists`, `invalid-argument`. */
+export async function stageTable(
+  context: CatalogContext,
+  table: TableName,
+  request: NewTableRequest,
+): Promise<TableMetadata> {
+  await context.store.loadNamespace(table.namespace);
+  if ((await context.store.findTable(table)) !== null) throw tableExists(table);
+  const uuid = context.clock.uuid();
+  return newTableMetadata({
+    schema: request.schema,
+    ...(request.spec === undefined ? {} : { spec: request.spec }),
+    ...(request.sortOrder === undefined ? {} : { sortOrder: request.sortOrder }),
+    properties: request.properties,
+    location: request.location ?? defaultLocation(context.warehouse, table, uuid),
+    uuid,
+    nowMs: context.clock.now(),
+  });
+}
+
+/** Creates the table: its metadata file, then the pointer. */
+export async function createTable(
+  context: CatalogContext,
+  table: TableName,
+  request: NewTableRequest,
+): Promise<MetadataFile> {
+  const metadata = await stageTable(context, table, request);
+  const file = await context.files.write(metadata, null);
+  const pointer = { ...table, uuid: metadata['table-uuid'], expected: null, metadataLocation: file.location };
+  try {
+    await context.store.changePointers([pointer]);
+  } catch (error) {
+    if (!isKind(error, 'unknown-outcome')) await context.files.discard([file]);
+    throw error;
+  }
+  return file;
+}
+
+/** `<warehouse>/<namespace levels>/<table>-<uuid>`; the uuid keeps names apart that look alike once made safe for paths. */
+function defaultLocation(warehouse: string, table: TableName, uuid: string): string {
+  return joinLocation(warehouse, ...table.namespace.map(pathSegment), `${pathSegment(table.name)}-${uuid}`);
+}
+
+function pathSegment(name: string): string {
+  return name.replace(/[^\p{L}\p{N}_.=-]/gu, '_').replace(/^\.+$/, '_');
+}

@@ -1,0 +1,155 @@
+/** A namespace's levels, outermost first. */
+export type Levels = readonly string[];
+
+/** Which table: its namespace and name. */
+export interface TableName {
+  readonly namespace: Levels;
+  readonly name: string;
+}
+
+/** What the catalog keeps of a table: the pointer to its metadata file. */
+export interface TablePointer extends TableName {
+  readonly uuid: string;
+  readonly metadataLocation: string;
+}
+
+/** A compare-and-set of a table's pointer; `expected` null creates the table. */
+export interface PointerChange extends TablePointer {
+  readonly expected: string | null;
+}
+
+/** One page: rows after `after` in the order of their keys; all rows without `limit`. */
+export interface PageRequest {
+  readonly after?: string;
+  readonly limit?: number;
+}
+
+export type RelocationState = 'copying' | 'swapped' | 'finished' | 'rolled-back';
+export type MoveKind = 'data' | 'delete' | 'manifest' | 'manifest-list';
+
+export interface Relocation extends TableName {
+  readonly id: string;
+  readonly leaseId: string;
+  readonly tableUuid: string;
+  readonly graceMs: number;
+  readonly plan: unknown;
+  readonly state: RelocationState;
+  readonly createdAtMs: number;
+  readonly swappedAtMs: number | null;
+}
+
+/** An object's way from one place to another; `size` in bytes. */
+export interface Move {
+  readonly from: string;
+  readonly to: string;
+  readonly kind: MoveKind;
+  readonly size: number;
+  readonly fromTier: string | null;
+  readonly toTier: string | null;
+}
+
+export interface Lease {
+  readonly id: string;
+  readonly expiresAtMs: number;
+}
+
+export interface RetiredObject {
+  readonly location: string;
+  readonly kind: MoveKind;
+}
+
+export interface LedgerEntry extends RetiredObject, TableName {
+  readonly tableUuid: string;
+  readonly relocationId: string;
+  readonly retiredAtMs: number;
+  readonly deleteAfterMs: number;
+}
+
+/** A fence that a move put on a branch, guarded until `untilMs`. */
+export interface Fence {
+  readonly ref: string;
+  readonly snapshotId: bigint;
+  readonly untilMs: number;
+}
+
+export interface Swap {
+  readonly relocationId: string;
+  readonly leaseId: string;
+  readonly pointer: PointerChange;
+  /** Retired beside what the journal's moves retire. */
+  readonly retired: readonly RetiredObject[];
+  readonly fences: readonly { readonly ref: string; readonly snapshotId: bigint }[];
+  readonly nowMs: number;
+}
+
+/** A page with the key to go on after, null on the last one. */
+export interface Page<T> {
+  readonly rows: readonly T[];
+  readonly next: string | null;
+}
+
+/**
+ * What the catalog keeps: pointers and namespaces, and for relocations leases, journal and ledger. Each method is one transaction.
+ * Errors besides the ones named: `unavailable` (nothing was applied), `unknown-outcome` (a commit failed in the middle).
+ */
+export interface CatalogStore {
+  /** Children of `parent` (the outermost ones without it). `not-found` for a parent that does not exist. */
+  listNamespaces(parent: Levels, page: PageRequest): Promise<Page<Levels>>;
+  /** Creates it with the parents that are missing. `already-exists`. */
+  createNamespace(levels: Levels, properties: Readonly<Record<string, string>>): Promise<void>;
+  /** The properties. `not-found`. */
+  loadNamespace(levels: Levels): Promise<Readonly<Record<string, string>>>;
+  updateNamespace(
+    levels: Levels,
+    change: (properties: Readonly<Record<string, string>>) => Readonly<Record<string, string>>,
+  ): Promise<void>;
+  /** `not-found`, `not-empty`. */
+  dropNamespace(levels: Levels): Promise<void>;
+
+  /** `not-found` for the namespace. */
+  listTables(namespace: Levels, page: PageRequest): Promise<Page<string>>;
+  findTable(table: TableName): Promise<TablePointer | null>;
+  /** All pointers or none. `conflict` if one is not at `expected`, `already-exists`, `not-found` for a namespace. */
+  changePointers(changes: readonly PointerChange[]): Promise<void>;
+  dropTable(table: TableName): Promise<TablePointer>;
+  renameTable(from: TableName, to: TableName): Promise<void>;
+
+  /** `conflict` while another lease of the table lives. */
+  acquireLease(
+    lease: Lease & { readonly tableUuid: string; readonly holder: string },
+    nowMs: number,
+  ): Promise<void>;
+  /** `conflict` if it has expired and been taken over, or was released. */
+  renewLease(lease: Lease): Promise<void>;
+  releaseLease(id: string): Promise<void>;
+
+  /** `conflict` without a living lease of the table, `already-exists` for the id. */
+  createRelocation(relocation: Relocation): Promise<void>;
+  getRelocation(id: string): Promise<Relocation>;
+  listRelocations(filter: {
+    readonly tableUuid?: string;
+    readonly state?: string;
+  }): Promise<readonly Relocation[]>;
+  /** `conflict` if the relocation is not copying, or a target path was ever used for something else. */
+  addMoves(id: string, moves: readonly Move[]): Promise<void>;
+  listMoves(id: string, page: PageRequest): Promise<Page<Move>>;
+  /** Pointer, state and ledger at once. `conflict`. */
+  swap(swap: Swap): Promise<void>;
+  /** `conflict` unless the state may be followed by `state`. */
+  setRelocationState(id: string, state: 'rolled-back' | 'finished'): Promise<void>;
+
+  listLedger(
+    filter: { readonly tableUuid?: string; readonly dueBeforeMs?: number },
+    page: PageRequest,
+  ): Promise<Page<LedgerEntry>>;
+  markDeleted(locations: readonly string[], nowMs: number): Promise<void>;
+  /** True if a relocation of the table was ever swapped. */
+  hasMoved(tableUuid: string): Promise<boolean>;
+  /** Those of `locations` that a move of this table has retired, at any time. */
+  retiredAmong(tableUuid: string, locations: readonly string[]): Promise<readonly string[]>;
+  /** A retired data file whose location lies in [lower, upper] by code points, if any. */
+  retiredBetween(tableUuid: string, lower: string, upper: string): Promise<readonly string[]>;
+  /** Fences still guarded at `nowMs`. */
+  guardedFences(tableUuid: string, nowMs: number): Promise<readonly Fence[]>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,154 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import type { Clock } from '../../src/clock.ts';
+import { LakeError } from '../../src/errors.ts';
+import { SCHEMA } from './sqlite-schema.ts';
+
+const BUSY_TIMEOUT_MS = 15_000;
+const SQLITE_BUSY = 5;
+const OPEN_ATTEMPTS = 100;
+
+export type Row = Readonly<Record<string, unknown>>;
+
+/** A SQLite file shared by processes: WAL, and every transaction takes the write lock at its start. */
+export class SqliteDatabase {
+  readonly #database: DatabaseSync;
+  readonly #path: string;
+  readonly #statements = new Map<string, StatementSync>();
+
+  private constructor(database: DatabaseSync, path: string) {
+    this.#database = database;
+    this.#path = path;
+  }
+
+  /** Opens or creates the file. Errors: `unavailable`, `corrupt` for a file that is no SQLite database. */
+  static async open(path: string, clock: Clock): Promise<SqliteDatabase> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return new SqliteDatabase(openFile(path), path);
+      } catch (error) {
+        // The switch to WAL does not wait for the busy time-out: another process is creating the file at this moment.
+        if (resultCode(error) !== SQLITE_BUSY || attempt === OPEN_ATTEMPTS) throw fromSqlite(error, path);
+        await clock.sleep(20);
+      }
+    }
+  }
+
+  /** Runs `work` as one transaction; whatever it throws rolls back. */
+  transaction<T>(work: () => T): T {
+    this.#run('BEGIN IMMEDIATE');
+    let result: T;
+    try {
+      result = work();
+    } catch (error) {
+      this.#rollback();
+      throw fromSqlite(error, this.#path);
+    }
+    try {
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      this.#rollback();
+      if (resultCode(error) === SQLITE_BUSY) throw fromSqlite(error, this.#path);
+      throw new LakeError('unknown-outcome', 'The catalog database failed while it committed', {
+        where: this.#path,
+        hint: 'The change may or may not have been applied: reload and look before anything is deleted.',
+        cause: error,
+      });
+    }
+    return result;
+  }
+
+  all(sql: string, ...parameters: SQLInputValue[]): Row[] {
+    return this.#guarded(() => this.#statement(sql).all(...parameters));
+  }
+
+  get(sql: string, ...parameters: SQLInputValue[]): Row | undefined {
+    return this.#guarded(() => this.#statement(sql).get(...parameters));
+  }
+
+  /** Rows changed. */
+  run(sql: string, ...parameters: SQLInputValue[]): number {
+    return this.#guarded(() => Number(this.#statement(sql).run(...parameters).changes));
+  }
+
+  close(): void {
+    if (this.#database.isOpen) this.#database.close();
+  }
+
+  #statement(sql: string): StatementSync {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) return known;
+    const statement = this.#database.prepare(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+
+  #run(sql: string): void {
+    this.#guarded(() => this.#database.exec(sql));
+  }
+
+  #rollback(): void {
+    if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+  }
+
+  #guarded<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw fromSqlite(error, this.#path);
+    }
+  }
+}
+
+function openFile(path: string): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
+  try {
+    const mode = database.prepare('PRAGMA journal_mode').get();
+    if (mode?.['journal_mode'] !== 'wal') database.exec('PRAGMA journal_mode = WAL');
+    database.exec('PRAGMA synchronous = FULL');
+    const version = database.prepare('PRAGMA user_version').get()?.['user_version'];
+    if (version === 0) database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
+    else if (version !== 1) throw newerSchema(path, version);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function newerSchema(path: string, version: unknown): LakeError {
+  return new LakeError(
+    'unsupported',
+    `The catalog database has schema version ${version}, this program knows 1`,
+    {
+      where: path,
+      hint: 'Use the version of Lakewarden that wrote it, or a newer one. The file was left as it is.',
+    },
+  );
+}
+
+/** SQLite's primary result code, or -1 for errors that are none of SQLite's. */
+function resultCode(error: unknown): number {
+  const code = error instanceof Error && 'errcode' in error ? error.errcode : undefined;
+  return typeof code === 'number' ? code & 0xff : -1;
+}
+
+function fromSqlite(error: unknown, path: string): unknown {
+  const code = resultCode(error);
+  if (code === -1 || !(error instanceof Error)) return error;
+  if (code === 11 || code === 26) {
+    return new LakeError('corrupt', `The catalog database is damaged or no SQLite file: ${error.message}`, {
+      where: path,
+      hint: 'Restore it from a backup. It was left as it is.',
+      cause: error,
+    });
+  }
+  const hint =
+    code === SQLITE_BUSY
+      ? 'Another process holds the database for long: try again. Nothing was applied.'
+      : 'Check the disk and the rights on the file. Nothing was applied.';
+  return new LakeError('unavailable', `The catalog database failed: ${error.message}`, {
+    where: path,
+    hint,
+    cause: error,
+  });
+}
