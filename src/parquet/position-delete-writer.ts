@@ -1,0 +1,68 @@
+import type { Clock } from '../clock.ts';
+import type { DuckDbEngine } from '../engine/duckdb.ts';
+import { localDataPath } from '../engine/sql-text.ts';
+import type { DataFile } from '../iceberg/manifest.ts';
+import { type PartitionSpec, partitionPath } from '../iceberg/partition-spec.ts';
+import type { Schema } from '../iceberg/schema.ts';
+import type { NestedField, Value } from '../iceberg/types.ts';
+import { copyToParquet, type WrittenFile } from './copy.ts';
+import { fileMetrics } from './file-metrics.ts';
+
+/** The columns of a position delete file (spec: "Position Delete Files"). */
+export const POSITION_DELETE_FIELDS: readonly [NestedField, NestedField] = [
+  { id: 2147483546, name: 'file_path', required: true, type: 'string' },
+  { id: 2147483545, name: 'pos', required: true, type: 'long' },
+];
+
+export interface PositionDeleteRequest {
+  /** A query that gives `file_path` (locations as manifests name them) and `pos`, in any order, of one partition's data files. */
+  readonly sql: string;
+  readonly schema: Schema;
+  readonly spec: PartitionSpec;
+  readonly partition: readonly Value[];
+  /** The table's location; files go to `<location>/data/<partition path>/`. */
+  readonly location: string;
+  readonly clock: Clock;
+}
+
+const TARGET_FILE_SIZE = 64 * 1024 * 1024;
+
+/** Writes position deletes as Parquet, sorted by path and position, with whole paths as bounds; one file, more if it grows past 64 MiB. */
+export async function writePositionDeletes(
+  engine: DuckDbEngine,
+  request: PositionDeleteRequest,
+): Promise<DataFile[]> {
+  const below = partitionPath(request.spec, request.schema, request.partition);
+  const folder = `${request.location}/data${below === '' ? '' : `/${below}`}`;
+  const files = await copyToParquet(engine, {
+    sql: `SELECT CAST(file_path AS VARCHAR) AS file_path, CAST(pos AS BIGINT) AS pos FROM (${request.sql}) ORDER BY file_path, pos`,
+    fields: POSITION_DELETE_FIELDS,
+    folder: localDataPath(folder),
+    name: `${request.clock.uuid()}-deletes`,
+    targetFileSizeBytes: TARGET_FILE_SIZE,
+  });
+  return Promise.all(files.map((file) => deleteFile(engine, request, file, folder)));
+}
+
+async function deleteFile(
+  engine: DuckDbEngine,
+  request: PositionDeleteRequest,
+  file: WrittenFile,
+  folder: string,
+): Promise<DataFile> {
+  const metrics = await fileMetrics(engine, file, () => ({ kind: 'full' }));
+  const pathId = POSITION_DELETE_FIELDS[0].id;
+  const [lower, upper] = [metrics.lowerBounds?.get(pathId), metrics.upperBounds?.get(pathId)];
+  const single =
+    lower && upper && Buffer.compare(lower, upper) === 0 ? Buffer.from(lower).toString('utf8') : undefined;
+  return {
+    content: 'position-deletes',
+    filePath: `${folder}/${file.path.slice(file.path.lastIndexOf('/') + 1)}`,
+    fileFormat: 'PARQUET',
+    partition: request.partition,
+    recordCount: file.rows,
+    fileSizeInBytes: file.size,
+    ...metrics,
+    ...(single === undefined ? {} : { referencedDataFile: single }),
+  };
+}

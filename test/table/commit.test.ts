@@ -1,0 +1,102 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Schema } from '../../src/iceberg/schema.ts';
+import { appendSelect } from '../../src/table/append.ts';
+import { deleteWhere } from '../../src/table/delete.ts';
+import { overwriteSelect } from '../../src/table/overwrite.ts';
+import { resolveSnapshot } from '../../src/table/resolve-snapshot.ts';
+import { createRef, removeRef } from '../../src/table/tag.ts';
+import { openTestLake, TABLE, type TestLake } from './test-lake.ts';
+
+const SCHEMA: Schema = {
+  type: 'struct',
+  'schema-id': 0,
+  fields: [{ id: 1, name: 'id', required: true, type: 'long' }],
+};
+
+let lake: TestLake;
+beforeEach(async () => {
+  lake = await openTestLake(SCHEMA);
+});
+afterEach(() => lake.close());
+
+const append = (id: number) => appendSelect(lake.context, lake.engine, TABLE, { sql: `SELECT ${id} AS id` });
+const ids = async () => (await lake.rows()).map((row) => Object.values(row)[0]);
+
+it('derives anew after a conflict, and both writers keep their rows', async () => {
+  lake.catalog.faults.push({ before: async () => void (await append(2)) }, {});
+  const result = await append(1);
+  expect(result.attempts).toBe(2);
+  expect(await ids()).toEqual([1, 2]);
+});
+
+it('finds out that a commit whose answer was lost was applied, and does not repeat it', async () => {
+  lake.catalog.faults.push({ outcome: 'lost' });
+  const result = await append(1);
+  expect(result.snapshotId).toBe(lake.catalog.metadata['current-snapshot-id']);
+  expect(lake.catalog.commits).toBe(1);
+  expect(await ids()).toEqual([1]);
+});
+
+it('lands once after a lost answer and another writer at the same time', async () => {
+  lake.catalog.faults.push(
+    { outcome: 'dropped' },
+    { before: async () => void (await append(2)) },
+    {},
+    { outcome: 'lost' },
+  );
+  await append(1);
+  expect(await ids()).toEqual([1, 2]);
+});
+
+it('says that the outcome is unknown when it stays so, and keeps every file', async () => {
+  for (let i = 0; i < 20; i++) lake.catalog.faults.push({ outcome: 'dropped' });
+  await expect(append(1)).rejects.toMatchObject({ kind: 'unknown-outcome' });
+  const left: string[] = [];
+  for await (const page of lake.context.objects.list(`${lake.catalog.metadata.location}/`))
+    left.push(...page.map((head) => head.location));
+  expect(left.filter((location) => location.endsWith('.parquet'))).toHaveLength(1);
+});
+
+it('deletes rows that came between planning and commit too', async () => {
+  await append(1);
+  lake.catalog.faults.push({ before: async () => void (await append(1)) }, {});
+  const result = await deleteWhere(lake.context, lake.engine, TABLE, { where: 'id = 1' });
+  expect(result.deletedRecords).toBe(2);
+  expect(await ids()).toEqual([]);
+});
+
+it('does not overwrite rows that nobody looked at', async () => {
+  const { snapshotId } = await append(1);
+  await append(2);
+  const request = { sql: 'SELECT 3 AS id', replace: 'table' as const, basedOn: snapshotId };
+  await expect(overwriteSelect(lake.context, lake.engine, TABLE, request)).rejects.toMatchObject({
+    kind: 'stale-plan',
+  });
+  expect(await ids()).toEqual([1, 2]);
+});
+
+it('tags, finds snapshots by id, time and name, and knows near names', async () => {
+  const first = (await append(1)).snapshotId!;
+  await createRef(lake.context, TABLE, { name: 'closed' });
+  await append(2);
+  await createRef(lake.context, TABLE, { name: 'closed', snapshotId: first });
+  await expect(createRef(lake.context, TABLE, { name: 'closed' })).rejects.toMatchObject({
+    kind: 'already-exists',
+  });
+  const { metadata } = lake.catalog;
+  expect(resolveSnapshot(metadata, 'closed').snapshot['snapshot-id']).toBe(first);
+  expect(resolveSnapshot(metadata, String(first)).scan).toEqual({ snapshotId: first });
+  expect(await lake.rows({ ref: 'closed' })).toEqual([{ id: 1 }]);
+  expect(resolveSnapshot(metadata, '2999-01-01').snapshot['snapshot-id']).toBe(
+    metadata['current-snapshot-id'],
+  );
+  expect(() => resolveSnapshot(metadata, 'clsed')).toThrow(
+    expect.objectContaining({ kind: 'not-found', hint: 'Did you mean "closed"?' }),
+  );
+  expect(() => resolveSnapshot(metadata, '1999-01-01')).toThrow(
+    expect.objectContaining({ kind: 'not-found' }),
+  );
+  await removeRef(lake.context, TABLE, 'closed');
+  expect(lake.catalog.metadata.refs['closed']).toBeUndefined();
+  await expect(removeRef(lake.context, TABLE, 'main')).rejects.toMatchObject({ kind: 'invalid-argument' });
+});
