@@ -1,0 +1,277 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+import { LakeError } from './errors.ts';
+import { type ParsedYaml, type Problem, parseYamlFile, throwProblems } from './project/yaml-file.ts';
+
+/** A tier: a prefix of storage; below it lies `<namespace>/<table>-<table uuid>/`. */
+export interface Tier {
+  readonly name: string;
+  /** Full location without a trailing slash: `file:///abs/path`. */
+  readonly location: string;
+  readonly storageClass?: string;
+}
+
+export type CatalogConfig =
+  | { readonly kind: 'embedded'; readonly database: string }
+  | { readonly kind: 'rest'; readonly uri: string; readonly warehouse?: string; readonly token?: string };
+
+/** `lake.yaml`, checked, with every path absolute. */
+export interface LakeConfig {
+  /** The project's folder. */
+  readonly root: string;
+  /** The path of lake.yaml. */
+  readonly file: string;
+  readonly name: string;
+  readonly timezone: string;
+  readonly warehouse: string;
+  readonly catalog: CatalogConfig;
+  /** Hottest first, never empty; new tables are born in the first. */
+  readonly tiers: readonly Tier[];
+  readonly policiesFolder: string;
+  readonly modelsFolder: string;
+  readonly pricesFile?: string;
+  /** Limits of the embedded SQL engine; `memoryLimit` as DuckDB writes it, e.g. `1GB`. */
+  readonly engine: { readonly memoryLimit?: string; readonly threads?: number };
+}
+
+const storage = z.strictObject({
+  endpoint: z.string().optional(),
+  region: z.string().optional(),
+  path_style: z.boolean().optional(),
+});
+
+const catalog = z.strictObject({
+  embedded: z.string().min(1).optional(),
+  uri: z.string().min(1).optional(),
+  warehouse: z.string().optional(),
+  token: z.string().optional(),
+  credential: z.string().optional(),
+});
+
+const lakeFile = z.strictObject({
+  version: z.literal(1),
+  name: z.string().regex(/^[A-Za-z0-9_-]+$/, 'letters, digits, _ and - only'),
+  timezone: z.string().default('UTC'),
+  warehouse: z.string().min(1),
+  catalog,
+  storage: storage.optional(),
+  tiers: z
+    .record(
+      z.string().regex(/^[a-z][a-z0-9_-]*$/, 'a tier name is lower-case letters, digits, _ and -'),
+      z.strictObject({
+        location: z.string().min(1),
+        storage_class: z.string().optional(),
+        storage: storage.optional(),
+      }),
+    )
+    .optional(),
+  prices: z.string().optional(),
+  policies: z.string().default('./policies'),
+  trino: z.strictObject({ server: z.string(), catalog: z.string() }).optional(),
+  engine: z
+    .strictObject({
+      memory_limit: z
+        .string()
+        .regex(/^\d+(\.\d+)?\s*[KMGT]i?B$/, 'a size such as 1GB')
+        .optional(),
+      threads: z.int().min(1).optional(),
+    })
+    .optional(),
+});
+
+type LakeFile = z.infer<typeof lakeFile>;
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const FILE_NAME = 'lake.yaml';
+
+/**
+ * Finds `lake.yaml` in `dir` or above it, checks it and resolves its paths. `LAKE_<KEY>` of the environment
+ * overrides a key, `__` leads into a nested one (`LAKE_CATALOG__URI`).
+ *
+ * @throws LakeError `usage` where there is no lake.yaml, `invalid-file` with every problem of it
+ */
+export async function loadLake(dir: string, env: Environment): Promise<LakeConfig> {
+  const { file, text } = await findLakeFile(resolve(dir));
+  const shown = relative(resolve(dir), file) || FILE_NAME;
+  const parsed = parseYamlFile(text, shown, lakeFile, { env, override: (value) => overrideFrom(env, value) });
+  if (Array.isArray(parsed)) {
+    throwProblems(parsed);
+    throw new LakeError('internal', 'a file was refused without a problem', { where: shown });
+  }
+  const config = resolveConfig(parsed.value, dirname(file), file);
+  throwProblems(checkConfig(parsed, config));
+  return config;
+}
+
+/** The tier whose prefix is the longest that holds `location`, else the hottest. */
+export function tierOf(tiers: readonly Tier[], location: string): Tier {
+  const matching = tiers.filter((tier) => location.startsWith(`${tier.location}/`));
+  const longest = matching.sort((a, b) => b.location.length - a.location.length)[0] ?? tiers[0];
+  if (longest === undefined) throw new LakeError('internal', 'a lake without tiers');
+  return longest;
+}
+
+async function findLakeFile(start: string): Promise<{ file: string; text: string }> {
+  for (let dir = start; ; dir = dirname(dir)) {
+    const file = join(dir, FILE_NAME);
+    try {
+      return { file, text: await readFile(file, 'utf8') };
+    } catch (cause) {
+      if (!isMissingFile(cause)) {
+        throw new LakeError('unavailable', `cannot read ${file}`, { where: file, cause });
+      }
+    }
+    if (dirname(dir) === dir) break;
+  }
+  throw new LakeError('usage', `there is no ${FILE_NAME} in ${start} or above it`, {
+    where: start,
+    hint: 'run the command in a project, name one with -C DIR, or make one with: lake init DIR',
+  });
+}
+
+function isMissingFile(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+}
+
+function overrideFrom(env: Environment, value: unknown): unknown {
+  if (!isRecord(value)) return value;
+  const result = structuredClone(value);
+  for (const [name, text] of Object.entries(env)) {
+    if (text === undefined || !name.startsWith('LAKE_')) continue;
+    const path = name.slice('LAKE_'.length).toLowerCase().split('__');
+    // Only lake.yaml's own keys: LAKE_CREDENTIAL and the like may be there for "${LAKE_CREDENTIAL}".
+    if (Object.hasOwn(lakeFile.shape, path[0] ?? '')) setPath(result, path, parseYaml(text) as unknown);
+  }
+  return result;
+}
+
+function setPath(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  const [head, ...rest] = path;
+  if (head === undefined) return;
+  if (rest.length === 0) {
+    target[head] = value;
+    return;
+  }
+  const inner = target[head];
+  const next = isRecord(inner) ? inner : {};
+  target[head] = next;
+  setPath(next, rest, value);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function resolveConfig(file: LakeFile, root: string, path: string): LakeConfig {
+  const warehouse = locationOf(file.warehouse, root);
+  const entries = Object.entries(file.tiers ?? { hot: { location: '{warehouse}' } });
+  return {
+    root,
+    file: path,
+    name: file.name,
+    timezone: file.timezone,
+    warehouse,
+    catalog: resolveCatalog(file.catalog, root),
+    tiers: entries.map(([name, tier]) => resolveTier(name, tier, warehouse, root)),
+    policiesFolder: resolve(root, file.policies),
+    modelsFolder: resolve(root, 'models'),
+    ...(file.prices === undefined ? {} : { pricesFile: resolve(root, file.prices) }),
+    engine: {
+      ...(file.engine?.memory_limit === undefined ? {} : { memoryLimit: file.engine.memory_limit }),
+      ...(file.engine?.threads === undefined ? {} : { threads: file.engine.threads }),
+    },
+  };
+}
+
+function resolveTier(
+  name: string,
+  tier: { location: string; storage_class?: string | undefined },
+  warehouse: string,
+  root: string,
+): Tier {
+  const location = locationOf(tier.location.replaceAll('{warehouse}', warehouse), root);
+  return {
+    name,
+    location,
+    ...(tier.storage_class === undefined ? {} : { storageClass: tier.storage_class }),
+  };
+}
+
+function resolveCatalog(file: LakeFile['catalog'], root: string): CatalogConfig {
+  if (file.uri === undefined) return { kind: 'embedded', database: resolve(root, file.embedded ?? '') };
+  return {
+    kind: 'rest',
+    uri: file.uri,
+    ...(file.warehouse === undefined ? {} : { warehouse: file.warehouse }),
+    ...(file.token === undefined ? {} : { token: file.token }),
+  };
+}
+
+/** A path or location as a full location without a trailing slash. Paths stay raw: `%` means itself. */
+function locationOf(text: string, root: string): string {
+  const trimmed = text.length > 1 ? text.replace(/\/+$/, '') : text;
+  if (/^[a-z][a-z0-9+.-]*:\/\//.test(trimmed)) return trimmed;
+  return `file://${resolve(root, trimmed)}`;
+}
+
+function checkConfig({ value, problemAt }: ParsedYaml<LakeFile>, config: LakeConfig): Problem[] {
+  const problems: Problem[] = [];
+  const say = (path: readonly string[], message: string, hint: string) =>
+    problems.push(problemAt(path, message, hint));
+  if (!isTimezone(value.timezone)) {
+    say(['timezone'], `"${value.timezone}" is no time zone`, 'write one such as UTC or Europe/Berlin');
+  }
+  const { embedded, uri, credential } = value.catalog;
+  if ((embedded === undefined) === (uri === undefined)) {
+    say(['catalog'], 'a catalog has either "embedded" or "uri"', 'write embedded: ./.lake/catalog.db');
+  }
+  if (credential !== undefined) {
+    say(
+      ['catalog', 'credential'],
+      '"credential" does nothing in this version',
+      'write token: "${LAKE_TOKEN}"',
+    );
+  }
+  if (value.tiers !== undefined && config.tiers.length === 0) {
+    say(['tiers'], 'a lake needs at least one tier', 'write hot: { location: "{warehouse}/hot" }');
+  }
+  return [...problems, ...checkTiers(value, config, problemAt)];
+}
+
+function checkTiers(
+  value: LakeFile,
+  config: LakeConfig,
+  problemAt: ParsedYaml<LakeFile>['problemAt'],
+): Problem[] {
+  const problems: Problem[] = [];
+  const seen = new Map<string, string>();
+  for (const tier of config.tiers) {
+    const path = value.tiers === undefined ? ['warehouse'] : ['tiers', tier.name, 'location'];
+    const other = seen.get(tier.location);
+    if (other !== undefined) {
+      const message = `tiers "${other}" and "${tier.name}" have the same location`;
+      problems.push(problemAt(path, message, 'give each tier a prefix of its own'));
+    }
+    seen.set(tier.location, tier.name);
+    if (!/^(file|memory):\/\//.test(tier.location)) {
+      const message = `this version stores on the local disk only, not in ${tier.location}`;
+      problems.push(problemAt(path, message, `write a path such as "{warehouse}/${tier.name}"`));
+    }
+    if (tier.storageClass !== undefined) {
+      const message = 'a local folder has no storage classes';
+      problems.push(problemAt(['tiers', tier.name, 'storage_class'], message, 'remove this key'));
+    }
+  }
+  return problems;
+}
+
+function isTimezone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { LakeError } from '../errors.ts';
+import { nearestName } from '../iceberg/schema.ts';
+import { type ParsedYaml, type Problem, parseYamlFile, throwProblems } from '../project/yaml-file.ts';
+import { LAYERS, type Layer, type Model } from './model.ts';
+import { type Materialisation, type ModelFile, modelFile } from './model-file.ts';
+
+const WORKING: readonly Materialisation[] = ['append', 'replace_partitions', 'full'];
+
+/**
+ * Reads every model below `folder` (`bronze|silver|gold/NAME.sql` with `NAME.yml` beside it).
+ *
+ * @param root the project's folder; paths in messages are relative to it
+ * @returns the models by layer, then name; empty where the folder is not there
+ * @throws LakeError `invalid-file` with the problems of all files at once
+ */
+export async function loadModels(folder: string, root: string): Promise<Model[]> {
+  const models: Model[] = [];
+  const problems: Problem[] = [];
+  for (const layer of LAYERS) {
+    const names = await filesOf(join(folder, layer));
+    const stems = new Set(names.filter((n) => /\.(sql|ya?ml)$/.test(n)).map((n) => n.replace(/\.\w+$/, '')));
+    for (const name of [...stems].sort()) {
+      const loaded = await loadModel(join(folder, layer), layer, name, names, root);
+      if (Array.isArray(loaded)) problems.push(...loaded);
+      else models.push(loaded);
+    }
+  }
+  problems.push(...(await strayFolders(folder, root)));
+  throwProblems(problems);
+  return models;
+}
+
+async function filesOf(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return [];
+    throw new LakeError('unavailable', `cannot read the folder ${folder}`, { where: folder, cause });
+  }
+}
+
+async function strayFolders(folder: string, root: string): Promise<Problem[]> {
+  const names = await filesOf(folder);
+  return names
+    .filter((name) => !LAYERS.some((layer) => layer === name) && !name.startsWith('.'))
+    .map((name) => {
+      const near = nearestName(name, LAYERS);
+      const hint = near === null ? 'models lie in bronze, silver or gold' : `did you mean "${near}"?`;
+      return { file: relative(root, join(folder, name)), line: 1, column: 1, message: 'no layer', hint };
+    });
+}
+
+async function loadModel(
+  folder: string,
+  layer: Layer,
+  name: string,
+  names: readonly string[],
+  root: string,
+): Promise<Model | Problem[]> {
+  const yamlName = names.find((n) => n === `${name}.yml` || n === `${name}.yaml`);
+  const sqlFile = relative(root, join(folder, `${name}.sql`));
+  if (yamlName === undefined || !names.includes(`${name}.sql`)) {
+    const missing = yamlName === undefined ? `${name}.yml` : `${name}.sql`;
+    const message = `the model ${layer}.${name} has no ${missing}`;
+    return [{ file: sqlFile, line: 1, column: 1, message, hint: `write ${missing} beside it` }];
+  }
+  const file = relative(root, join(folder, yamlName));
+  const parsed = parseYamlFile(await readFile(join(folder, yamlName), 'utf8'), file, modelFile);
+  if (Array.isArray(parsed)) return parsed;
+  const problems = [...nameProblems(name, file), ...checkModelFile(parsed, layer)];
+  if (problems.length > 0) return problems;
+  const sql = (await readFile(join(folder, `${name}.sql`), 'utf8')).replace(/;\s*$/, '');
+  return makeModel(layer, name, sql, sqlFile, parsed.value);
+}
+
+/** A model from its parts. */
+export function makeModel(layer: Layer, name: string, sql: string, sqlFile: string, file: ModelFile): Model {
+  const { materialisation, key, partition_by, sort_by } = file;
+  const parts = JSON.stringify([sql, materialisation, key, partition_by, sort_by]);
+  const fingerprint = createHash('sha256').update(parts).digest('hex').slice(0, 16);
+  return { layer, name, id: `${layer}.${name}`, sql, sqlFile, file, materialisation, fingerprint };
+}
+
+function nameProblems(name: string, file: string): Problem[] {
+  if (/^[a-z][a-z0-9_]*$/.test(name)) return [];
+  const hint = 'start with a letter, then lower-case letters, digits and _';
+  return [{ file, line: 1, column: 1, message: `"${name}" is no model name`, hint }];
+}
+
+function checkModelFile({ value, problemAt }: ParsedYaml<ModelFile>, layer: Layer): Problem[] {
+  const problems: Problem[] = [];
+  const kind = value.materialisation;
+  const kindProblem = (message: string, hint: string) =>
+    problems.push(problemAt(['materialisation'], message, hint));
+  if (!WORKING.includes(kind)) {
+    kindProblem(`"${kind}" does nothing in this version`, 'write append, replace_partitions or full');
+  } else if (layer === 'bronze' && kind !== 'append') {
+    kindProblem('a bronze model appends what has landed', 'write materialisation: append');
+  } else if (layer !== 'bronze' && kind === 'append') {
+    kindProblem('only bronze models append', 'write replace_partitions (with partition_by) or full');
+  }
+  if (kind === 'replace_partitions' && value.partition_by === undefined) {
+    kindProblem('replace_partitions needs partition_by', 'write partition_by: [day(<column>)]');
+  }
+  if (kind === 'full' && value.partition_by !== undefined) {
+    problems.push(problemAt(['partition_by'], 'a full model is not partitioned', 'write replace_partitions'));
+  }
+  if (layer === 'bronze' && value.source === undefined) {
+    problems.push(problemAt([], 'a bronze model needs a source', 'write source: { path: …, format: … }'));
+  }
+  if (layer !== 'bronze' && value.source !== undefined) {
+    problems.push(
+      problemAt(['source'], 'only bronze models have a source', 'read a bronze table in the SQL'),
+    );
+  }
+  return problems;
+}

@@ -1,0 +1,74 @@
+import { z } from 'zod';
+
+/**
+ * The YAML beside a model's SQL. What a model reads is taken from its SQL; this file says how the result is
+ * stored and what must hold for it.
+ */
+const columnName = z.string().min(1);
+
+const scalar = z.union([z.string(), z.number(), z.boolean()]);
+
+const columnCheck = z.union([
+  z.enum(['not_null', 'unique']),
+  z
+    .strictObject({
+      accepted_range: z
+        .strictObject({
+          min: z.union([z.number(), z.string()]).optional(),
+          max: z.union([z.number(), z.string()]).optional(),
+        })
+        .refine((range) => range.min !== undefined || range.max !== undefined, 'write min, max or both'),
+    })
+    .meta({ description: 'both ends belong to the range; nulls pass' }),
+  z.strictObject({ accepted_values: z.array(scalar).min(1) }),
+]);
+
+const tableCheck = z.union([
+  z.strictObject({ unique: z.array(columnName).min(1) }),
+  z.strictObject({ not_null: z.array(columnName).min(1) }),
+]);
+
+/** All of DESIGN 6; those that this version does not run are refused when the models are loaded. */
+const materialisation = z.enum(['append', 'upsert', 'scd2', 'replace_partitions', 'full']);
+
+const source = z.strictObject({
+  /** A path or glob below the project's folder, or an absolute one. */
+  path: z.string().min(1),
+  format: z.enum(['parquet', 'csv', 'json']),
+  /** Handed to DuckDB's reader of the format. */
+  options: z
+    .record(z.string().regex(/^[a-z_]+$/, 'an option of the reader, in lower case'), scalar)
+    .optional(),
+  /** false: no file yet is fine. */
+  required: z.boolean().default(true),
+});
+
+export const modelFile = z.strictObject({
+  version: z.literal(1),
+  description: z.string().optional(),
+  source: source.optional(),
+  materialisation,
+  /** The natural key; checked to be unique and not null. */
+  key: z.array(columnName).min(1).optional(),
+  /** Column names or transforms: `day(flight_time)`, `bucket(16, id)`. */
+  partition_by: z.array(z.string().min(1)).optional(),
+  sort_by: z
+    .array(z.string().regex(/^\w+( (asc|desc))?$/, 'a column, or a column and asc or desc'))
+    .optional(),
+  columns: z
+    .array(
+      z.strictObject({
+        name: columnName,
+        description: z.string().optional(),
+        checks: z.array(columnCheck).optional(),
+      }),
+    )
+    .optional(),
+  checks: z.array(tableCheck).optional(),
+  tags: z.record(z.string(), z.string()).optional(),
+});
+
+export type ModelFile = z.infer<typeof modelFile>;
+export type ModelSource = z.infer<typeof source>;
+export type ColumnCheck = z.infer<typeof columnCheck>;
+export type Materialisation = z.infer<typeof materialisation>;

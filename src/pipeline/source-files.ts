@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { glob, stat } from 'node:fs/promises';
+import { isAbsolute, relative, resolve, sep } from 'node:path';
+import { LakeError } from '../errors.ts';
+import type { Model } from './model.ts';
+import type { ModelSource } from './model-file.ts';
+
+/** A file that a source's path matches. */
+export interface SourceFile {
+  /** Absolute. */
+  readonly path: string;
+  /** What `_source_file` says: relative to the project where the file lies in it, with `/`. */
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly modifiedMs: number;
+}
+
+/**
+ * The files of a source, by name.
+ *
+ * @throws LakeError `not-found` where a required source has none
+ */
+export async function sourceFiles(model: Model, source: ModelSource, root: string): Promise<SourceFile[]> {
+  const pattern = isAbsolute(source.path) ? source.path : resolve(root, source.path);
+  const files: SourceFile[] = [];
+  for await (const path of glob(pattern)) {
+    const info = await stat(path);
+    if (!info.isFile()) continue;
+    files.push({ path, name: sourceName(path, root), size: info.size, modifiedMs: Math.trunc(info.mtimeMs) });
+  }
+  if (files.length === 0 && source.required) {
+    throw new LakeError('not-found', `${model.id}: no file matches ${source.path}`, {
+      where: model.sqlFile.replace(/\.sql$/, '.yml'),
+      hint: 'put the file there, mend source.path, or write required: false',
+    });
+  }
+  return files.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function sourceName(path: string, root: string): string {
+  const below = relative(root, path);
+  const name = below.startsWith('..') || isAbsolute(below) ? path : below;
+  return name.split(sep).join('/');
+}
+
+/** What is remembered of a file that has landed; a table property of the bronze table. */
+export interface LandedFile {
+  readonly size: number;
+  readonly modifiedMs: number;
+  /** Of the file's bytes, in hex. */
+  readonly sha256: string;
+}
+
+const PROPERTY_PREFIX = 'lake.source.';
+
+/** The name of the table property that remembers a file. */
+export function landedProperty(name: string): string {
+  return `${PROPERTY_PREFIX}${name}`;
+}
+
+/** What a table's properties remember of a file; null if it has not landed. */
+export function landedFile(properties: Readonly<Record<string, string>>, name: string): LandedFile | null {
+  const text = properties[landedProperty(name)];
+  const parts = /^(\d+) (\d+) ([0-9a-f]{64})$/.exec(text ?? '');
+  if (parts === null) return null;
+  return { size: Number(parts[1]), modifiedMs: Number(parts[2]), sha256: parts[3] ?? '' };
+}
+
+export function landedText(landed: LandedFile): string {
+  return `${landed.size} ${landed.modifiedMs} ${landed.sha256}`;
+}
+
+/**
+ * True if the file is to be landed. A file lands once, by its name; size and time spare reading it again.
+ *
+ * @throws LakeError `invalid-argument` if other bytes have landed under this name: rows are identified by file
+ *   and ordinal, so a file never changes
+ */
+export async function needsLanding(
+  file: SourceFile,
+  landed: LandedFile | null,
+  table: string,
+): Promise<boolean> {
+  if (landed === null) return true;
+  if (landed.size === file.size && landed.modifiedMs === file.modifiedMs) return false;
+  if (landed.size === file.size && landed.sha256 === (await fileHash(file.path))) return false;
+  throw new LakeError('invalid-argument', `${file.name} has changed since it landed in ${table}`, {
+    where: file.path,
+    hint: 'put the old file back and land new or corrected rows in a file with a new name; nothing was landed',
+  });
+}
+
+/** SHA-256 of a file's bytes in hex. */
+export async function fileHash(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
+  return hash.digest('hex');
+}
