@@ -1,0 +1,179 @@
+import type { LoadedTable, TableIdentifier } from '../catalog-client/catalog.ts';
+import { isKind, LakeError } from '../errors.ts';
+import type { PlannedMove } from '../policy/evaluate.ts';
+import { tableName } from '../table/table.ts';
+import type { JournaledMove, Relocation } from './journal.ts';
+import { type HeldLease, withLease } from './lease.ts';
+import { removeLeftovers } from './ledger.ts';
+import { placesOf, relocationFolder, relocationMetadataPrefix } from './relocation-paths.ts';
+import { planFileMoves } from './relocation-plan.ts';
+import { refuseStaged } from './staged-work.ts';
+import { swapHistory } from './swap.ts';
+import { historyOf, liveDataFiles } from './table-history.ts';
+import type { TieringRun } from './tiering-context.ts';
+import { copyVerified, eachBounded } from './verified-copy.ts';
+
+/** Copies under way at once. */
+const COPIES = 4;
+
+/** What became of one table's moves. Sizes in bytes. */
+export interface RelocationResult {
+  readonly table: string;
+  readonly relocation_id: string | null;
+  readonly state: 'swapped' | 'rolled-back' | 'already-done';
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/**
+ * Moves the files that a plan names, all of one table in one relocation, up to the swap (`protocol.ts`). A
+ * LakeError before the swap rolls back; any other error leaves the journal for the next run.
+ *
+ * @throws LakeError `stale-plan`, `conflict` (staged work, another run), `unsupported` (format), those of the store
+ */
+export async function relocateTable(
+  run: TieringRun,
+  identifier: TableIdentifier,
+  moves: readonly PlannedMove[],
+  graceMs: number,
+): Promise<RelocationResult> {
+  const name = tableName(identifier);
+  const first = await run.catalog.loadTable(identifier);
+  refuseFormat(first);
+  return withLease(run, { uuid: first.metadata['table-uuid'], name }, async (lease) => {
+    await run.faults.at('leased');
+    const table = await run.catalog.loadTable(identifier);
+    refuseStaged(table);
+    const live = await liveDataFiles(run.objects, await historyOf(run.objects, table));
+    const id = run.clock.uuid();
+    const places = placesOf(identifier, table.metadata);
+    const planned = planFileMoves(live.values(), moves, table.metadata, places, run.tiers, id);
+    if (planned.length === 0) {
+      return { table: name, relocation_id: null, state: 'already-done', files: 0, bytes: 0 };
+    }
+    const relocation = await begin(run, table, id, planned, graceMs, lease);
+    await run.faults.at('begun');
+    await run.journal.addMoves(id, planned);
+    await run.faults.at('journaled');
+    return carryOut(run, relocation, planned, lease);
+  });
+}
+
+/**
+ * Steps 4 to 10: copies, rewrites, swaps, cleans; from the beginning or where an interrupted run left off.
+ *
+ * @param moves the journaled moves of data files, all of them
+ */
+export async function carryOut(
+  run: TieringRun,
+  relocation: Relocation,
+  moves: readonly JournaledMove[],
+  lease: HeldLease,
+): Promise<RelocationResult> {
+  let swapped: boolean;
+  try {
+    await copyAll(run, relocation, moves, lease);
+    swapped = await swapHistory(run, relocation, moves, lease);
+  } catch (error) {
+    await rollBackAfter(run, relocation, lease, error);
+    throw error;
+  }
+  if (!swapped) return rollBack(run, relocation, lease);
+  await run.faults.at('swapped');
+  await removeLeftovers(run, [relocation]);
+  await run.faults.at('cleaned');
+  return resultOf(relocation, 'swapped');
+}
+
+/** Takes back a relocation that was not swapped: first what it made goes, then its state. */
+export async function rollBack(
+  run: TieringRun,
+  relocation: Relocation,
+  lease: HeldLease,
+): Promise<RelocationResult> {
+  lease.check();
+  await removeLeftovers(run, [relocation]);
+  await run.journal.setState(relocation['relocation-id'], 'rolled-back', lease.id);
+  return { ...resultOf(relocation, 'rolled-back'), files: 0, bytes: 0 };
+}
+
+/** Refuses tables that this version cannot move. */
+function refuseFormat({ identifier, metadata }: LoadedTable): void {
+  const refusal = formatRefusal(metadata['format-version']);
+  if (refusal === null) return;
+  throw new LakeError('unsupported', `${tableName(identifier)}: ${refusal.why}`, { hint: refusal.hint });
+}
+
+/** Why tables of a format version are not moved; null if they are. */
+export function formatRefusal(version: number): { readonly why: string; readonly hint: string } | null {
+  if (version === 2) return null;
+  if (version === 1) {
+    return { why: 'tables of format v1 are not moved', hint: 'upgrade the table to format v2 first' };
+  }
+  const hint = 'exclude the table from policies with transitions; nothing was moved';
+  return { why: `this version does not move tables of format v${version}`, hint };
+}
+
+async function begin(
+  run: TieringRun,
+  { identifier, metadata }: LoadedTable,
+  id: string,
+  planned: readonly JournaledMove[],
+  graceMs: number,
+  lease: HeldLease,
+): Promise<Relocation> {
+  const places = placesOf(identifier, metadata);
+  const metadataPrefix = relocationMetadataPrefix(places, id);
+  const common = {
+    'relocation-id': id,
+    'table-uuid': metadata['table-uuid'],
+    'grace-ms': graceMs,
+    plan: {
+      'data-files': planned.length,
+      bytes: planned.reduce((sum, move) => sum + move.size, 0),
+      'metadata-prefix': metadataPrefix,
+      prefixes: [metadataPrefix, ...run.tiers.map((tier) => relocationFolder(places, tier, id))],
+    },
+  };
+  await run.journal.begin({ ...common, identifier }, lease.id);
+  return { ...common, namespace: identifier.namespace, table: identifier.name, state: 'copying' };
+}
+
+async function copyAll(
+  run: TieringRun,
+  relocation: Relocation,
+  moves: readonly JournaledMove[],
+  lease: HeldLease,
+): Promise<void> {
+  const table = [...relocation.namespace, relocation.table].join('.');
+  let done = 0;
+  await eachBounded(moves, COPIES, async ({ from, to }) => {
+    lease.check();
+    await copyVerified(run.objects, from, to);
+    run.progress({ table, step: 'copying', done: ++done, total: moves.length });
+    await run.faults.at('copied-one');
+  });
+  await run.faults.at('copied');
+}
+
+async function rollBackAfter(
+  run: TieringRun,
+  relocation: Relocation,
+  lease: HeldLease,
+  error: unknown,
+): Promise<void> {
+  // Unknown: the swap may have been applied. Not ours: nothing is known. The journal tells the next run.
+  if (!(error instanceof LakeError) || isKind(error, 'unknown-outcome')) return;
+  // If this fails too, the next run rolls back or goes on; the first error is the one to report.
+  await rollBack(run, relocation, lease).catch(() => {});
+}
+
+function resultOf(relocation: Relocation, state: 'swapped' | 'rolled-back'): RelocationResult {
+  return {
+    table: [...relocation.namespace, relocation.table].join('.'),
+    relocation_id: relocation['relocation-id'],
+    state,
+    files: relocation.plan['data-files'],
+    bytes: relocation.plan.bytes,
+  };
+}

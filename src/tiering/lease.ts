@@ -1,0 +1,77 @@
+import { hostname } from 'node:os';
+import { pid } from 'node:process';
+import { isKind, LakeError } from '../errors.ts';
+import type { Lease } from './journal.ts';
+import type { TieringRun } from './tiering-context.ts';
+
+/** Short, so that a crashed run holds up the next one for seconds; renewed while the work goes on. */
+const TTL_MS = 20_000;
+const RENEW_EVERY_MS = 5_000;
+const RETRY_MS = 500;
+
+/** The right to relocate one table. */
+export interface HeldLease {
+  readonly id: string;
+  /** Throws `conflict` if the lease was lost: another run may be at work, so this one must stop. */
+  check(): void;
+}
+
+/**
+ * Does `work` under the table's lease. Waits for a lease that a crashed run left behind. After an error that is
+ * not a LakeError nothing is known of the state: the lease is left to run out.
+ *
+ * @throws LakeError `conflict` if another run keeps the lease
+ */
+export async function withLease<T>(
+  run: TieringRun,
+  table: { readonly uuid: string; readonly name: string },
+  work: (lease: HeldLease) => Promise<T>,
+): Promise<T> {
+  const lease = await acquire(run, table);
+  const id = lease['lease-id'];
+  let lost: unknown;
+  const renew = () =>
+    run.journal.renewLease(id, TTL_MS).catch((error: unknown) => {
+      if (isKind(error, 'conflict', 'not-found')) lost = error;
+    });
+  const timer = setInterval(renew, RENEW_EVERY_MS).unref();
+  const check = () => {
+    if (lost === undefined) return;
+    throw new LakeError('conflict', `the lease on ${table.name} was lost while its files were moved`, {
+      where: table.name,
+      hint: 'run lake tier apply again: it goes on from the journal',
+      cause: lost,
+    });
+  };
+  let release = true;
+  try {
+    return await work({ id, check });
+  } catch (error) {
+    release = error instanceof LakeError;
+    throw error;
+  } finally {
+    clearInterval(timer);
+    if (release) await run.journal.releaseLease(id).catch(() => {});
+  }
+}
+
+async function acquire(run: TieringRun, table: { uuid: string; name: string }): Promise<Lease> {
+  const holder = `${hostname()}:${pid}:${run.clock.uuid()}`;
+  const deadline = run.clock.now() + TTL_MS + 2 * RETRY_MS;
+  for (;;) {
+    try {
+      return await run.journal.acquireLease(table.uuid, holder, TTL_MS);
+    } catch (error) {
+      if (!isKind(error, 'conflict')) throw error;
+      if (run.clock.now() >= deadline) {
+        throw new LakeError('conflict', `another run is moving files of ${table.name}`, {
+          where: table.name,
+          hint: 'wait until it is done, then run lake tier apply again',
+          cause: error,
+        });
+      }
+      run.progress({ table: table.name, step: 'waiting for the lease', done: 0, total: 1 });
+      await run.clock.sleep(RETRY_MS);
+    }
+  }
+}

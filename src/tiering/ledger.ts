@@ -1,0 +1,81 @@
+import type { LedgerEntry, Relocation } from './journal.ts';
+import { stillNamed } from './live-references.ts';
+import type { TieringRun } from './tiering-context.ts';
+
+const DELETE_BATCH = 1000;
+
+export interface LedgerReport {
+  /** Old objects deleted now. */
+  readonly deleted: number;
+  /** Old objects whose grace has passed and that a live snapshot still names: they stay. */
+  readonly stillNamed: readonly string[];
+  /** Old objects whose grace has not passed. */
+  readonly waiting: number;
+  /** When the next of them is due, ms since 1970; null if none waits. */
+  readonly nextDueMs: number | null;
+}
+
+/**
+ * Deletes retired objects whose grace has passed at `nowMs` (wall clock), each only after proof that no live
+ * snapshot of any table names it. One that is gone already is fine. Relocations with nothing left are finished.
+ */
+export async function sweepLedger(run: TieringRun, nowMs: number): Promise<LedgerReport> {
+  // Read before the ledger: a relocation that swaps in between has entries that the ledger here lacks.
+  const swapped = await run.journal.relocationsIn('swapped');
+  const entries: LedgerEntry[] = [];
+  for await (const entry of run.journal.ledger()) entries.push(entry);
+  const due = entries.filter((entry) => entry['delete-after-ms'] <= nowMs);
+  const later = entries.filter((entry) => entry['delete-after-ms'] > nowMs);
+  const named = await stillNamed(
+    run,
+    due.map((entry) => entry.location),
+  );
+  const free = due.filter((entry) => !named.has(entry.location)).map((entry) => entry.location);
+  for (let at = 0; at < free.length; at += DELETE_BATCH) {
+    const batch = free.slice(at, at + DELETE_BATCH);
+    await run.objects.delete(batch);
+    await run.journal.markDeleted(batch);
+  }
+  await finishEmptied(run, swapped, [...later, ...due.filter((entry) => named.has(entry.location))]);
+  await run.faults.at('ledger-swept');
+  const nextDueMs =
+    later.length === 0
+      ? null
+      : later.reduce((least, one) => Math.min(least, one['delete-after-ms']), Infinity);
+  return { deleted: free.length, stillNamed: [...named], waiting: later.length, nextDueMs };
+}
+
+async function finishEmptied(
+  run: TieringRun,
+  swapped: readonly Relocation[],
+  left: readonly LedgerEntry[],
+): Promise<void> {
+  const open = new Set(left.map((entry) => entry['relocation-id']));
+  for (const relocation of swapped) {
+    const id = relocation['relocation-id'];
+    if (!open.has(id)) await run.journal.setState(id, 'finished');
+  }
+}
+
+/**
+ * Deletes what relocations made and nothing names: copies and rewritten files of an attempt that another commit
+ * overtook, or of a run that is rolled back.
+ *
+ * @returns how many objects were deleted
+ */
+export async function removeLeftovers(run: TieringRun, relocations: readonly Relocation[]): Promise<number> {
+  const made: string[] = [];
+  for (const { plan, ...relocation } of relocations) {
+    for (const prefix of plan.prefixes) {
+      // A prefix without the relocation's own id would be somebody else's folder.
+      if (!prefix.includes(relocation['relocation-id'])) continue;
+      for await (const page of run.objects.list(prefix)) made.push(...page.map((head) => head.location));
+    }
+  }
+  const named = await stillNamed(run, made);
+  const leftovers = made.filter((location) => !named.has(location));
+  for (let at = 0; at < leftovers.length; at += DELETE_BATCH) {
+    await run.objects.delete(leftovers.slice(at, at + DELETE_BATCH));
+  }
+  return leftovers.length;
+}

@@ -1,0 +1,68 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import type { LakeConfig } from '../config.ts';
+import { LakeError } from '../errors.ts';
+import { policyFileSchema } from '../policy/policy-file.ts';
+import { buildPolicySet, type PolicySet } from '../policy/policy-set.ts';
+import { type ParsedYaml, type Problem, parseYamlFile, throwProblems } from '../project/yaml-file.ts';
+
+/**
+ * The policies of a folder's files as one set, or every problem of every file, each with its position.
+ *
+ * @param files name to show, and content
+ * @param tiers names of the lake's tiers, hottest first
+ */
+export function loadPolicies(
+  files: readonly { readonly file: string; readonly text: string }[],
+  tiers: readonly string[],
+): { readonly set: PolicySet } | { readonly problems: readonly Problem[] } {
+  const parsed = files.map(({ file, text }) => ({
+    file,
+    result: parseYamlFile(text, file, policyFileSchema),
+  }));
+  const problems = parsed.flatMap(({ result }) => (Array.isArray(result) ? result : []));
+  const valid = parsed.flatMap(({ file, result }) => (Array.isArray(result) ? [] : [{ file, result }]));
+  const { set, findings } = buildPolicySet(
+    valid.map(({ file, result }) => ({ file, value: result.value })),
+    tiers,
+  );
+  const placed = new Map<string, ParsedYaml<unknown>['problemAt']>(
+    valid.map(({ file, result }) => [file, result.problemAt]),
+  );
+  for (const { file, path, message, hint } of findings) {
+    const problem = placed.get(file)?.(path, message, hint);
+    if (problem !== undefined) problems.push(problem);
+  }
+  return problems.length === 0 ? { set } : { problems };
+}
+
+/**
+ * Reads all `*.yaml` and `*.yml` of the lake's policies folder (a missing folder is an empty set).
+ *
+ * @throws LakeError `invalid-file` with all problems, `unavailable` where a file cannot be read
+ */
+export async function readPolicies(config: LakeConfig): Promise<PolicySet> {
+  const names = (await policyFileNames(config.policiesFolder)).sort();
+  const files = await Promise.all(
+    names.map(async (name) => {
+      const path = join(config.policiesFolder, name);
+      return { file: relative(config.root, path), text: await readFile(path, 'utf8') };
+    }),
+  );
+  const loaded = loadPolicies(
+    files,
+    config.tiers.map((tier) => tier.name),
+  );
+  if ('set' in loaded) return loaded.set;
+  throwProblems(loaded.problems);
+  throw new LakeError('internal', 'policies were refused without a problem');
+}
+
+async function policyFileNames(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).filter((name) => /\.ya?ml$/.test(name));
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return [];
+    throw new LakeError('unavailable', `cannot read the policies folder ${folder}`, { where: folder, cause });
+  }
+}

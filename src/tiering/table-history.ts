@@ -1,0 +1,138 @@
+import type { LoadedTable } from '../catalog-client/catalog.ts';
+import { isKind, LakeError } from '../errors.ts';
+import { type DataFile, inheritEntry, readManifest } from '../iceberg/manifest.ts';
+import { type ManifestFile, readManifestList } from '../iceberg/manifest-list.ts';
+import type { PartitionSpec } from '../iceberg/partition-spec.ts';
+import type { Schema } from '../iceberg/schema.ts';
+import type { Snapshot } from '../iceberg/snapshot.ts';
+import type { TableMetadata } from '../iceberg/table-metadata.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+
+/** A manifest's entries with nothing left to inherit. */
+export type ResolvedEntry = ReturnType<typeof inheritEntry>;
+
+export interface ManifestContent {
+  readonly file: ManifestFile;
+  readonly schema: Schema;
+  readonly spec: PartitionSpec;
+  readonly entries: readonly ResolvedEntry[];
+}
+
+/** All that a table's retained snapshots list. */
+export interface TableHistory {
+  readonly metadata: TableMetadata;
+  readonly snapshots: readonly { readonly snapshot: Snapshot; readonly manifests: readonly ManifestFile[] }[];
+}
+
+/** A data file that some retained snapshot reads, with the specification of its manifest. */
+export interface LiveFile {
+  readonly file: DataFile;
+  readonly spec: PartitionSpec;
+  readonly schema: Schema;
+}
+
+/** Reads the manifest lists of all retained snapshots. Errors: `not-found`, `corrupt`, `unsupported` (v1 without lists). */
+export async function readHistory(objects: ObjectStore, metadata: TableMetadata): Promise<TableHistory> {
+  const snapshots = [];
+  for (const snapshot of metadata.snapshots) {
+    snapshots.push({ snapshot, manifests: await readList(objects, snapshot) });
+  }
+  return { metadata, snapshots };
+}
+
+/** The history of a loaded table. */
+export function historyOf(objects: ObjectStore, table: LoadedTable): Promise<TableHistory> {
+  return readHistory(objects, table.metadata);
+}
+
+/** Each manifest of the history once, by path, in the order in which snapshots list them. */
+export function distinctManifests(history: TableHistory): ManifestFile[] {
+  const byPath = new Map<string, ManifestFile>();
+  for (const { manifests } of history.snapshots) {
+    for (const file of manifests) if (!byPath.has(file.manifestPath)) byPath.set(file.manifestPath, file);
+  }
+  return [...byPath.values()];
+}
+
+/** Reads a manifest with ids and sequence numbers inherited. Errors: `not-found`, `corrupt`. */
+export async function readManifestContent(
+  objects: ObjectStore,
+  file: ManifestFile,
+): Promise<ManifestContent> {
+  const { schema, spec, entries } = await named(file.manifestPath, async () => {
+    const bytes = await objects.get(file.manifestPath);
+    // A manifest cut between two blocks reads well and lacks files: what is not seen here would be deleted.
+    if (bytes.length !== file.manifestLength) {
+      const told = `its manifest list says ${file.manifestLength}`;
+      throw new LakeError('corrupt', `a manifest has ${bytes.length} bytes, ${told}`);
+    }
+    const read = readManifest(bytes);
+    return { ...read, entries: [...read.entries] };
+  });
+  return { file, schema, spec, entries: entries.map((entry) => inheritEntry(entry, file)) };
+}
+
+/** The data files that any retained snapshot reads, by path. */
+export async function liveDataFiles(
+  objects: ObjectStore,
+  history: TableHistory,
+): Promise<Map<string, LiveFile>> {
+  const live = new Map<string, LiveFile>();
+  for (const manifest of distinctManifests(history)) {
+    if (manifest.content !== 'data' || !hasLiveFiles(manifest)) continue;
+    const { entries, spec, schema } = await readManifestContent(objects, manifest);
+    for (const { status, dataFile } of entries) {
+      if (status !== 'deleted') live.set(dataFile.filePath, { file: dataFile, spec, schema });
+    }
+  }
+  return live;
+}
+
+/** False where a manifest lists deleted files alone. */
+export function hasLiveFiles(manifest: ManifestFile): boolean {
+  return manifest.addedFilesCount + manifest.existingFilesCount > 0;
+}
+
+async function readList(objects: ObjectStore, snapshot: Snapshot): Promise<ManifestFile[]> {
+  const location = snapshot['manifest-list'];
+  if (!location) {
+    const id = String(snapshot['snapshot-id']);
+    throw new LakeError('unsupported', `snapshot ${id} has no manifest list (format v1)`, {
+      hint: 'expire that snapshot, or rewrite the table as format v2',
+    });
+  }
+  const manifests = await named(location, async () => [...readManifestList(await objects.get(location))]);
+  return Promise.all(manifests.map((file) => withKnownCounts(objects, file)));
+}
+
+/** Lists of format v1 may lack the counts, which those of v2 must have: they are counted here. */
+async function withKnownCounts(objects: ObjectStore, file: ManifestFile): Promise<ManifestFile> {
+  const { addedFilesCount, existingFilesCount, deletedFilesCount, ...rest } = file;
+  const rows = [file.addedRowsCount, file.existingRowsCount, file.deletedRowsCount];
+  if ([addedFilesCount, existingFilesCount, deletedFilesCount, ...rows].every((count) => count >= 0))
+    return file;
+  const { entries } = await readManifestContent(objects, file);
+  const of = (status: ResolvedEntry['status']) => entries.filter((entry) => entry.status === status);
+  const rowsOf = (status: ResolvedEntry['status']) =>
+    of(status).reduce((sum, entry) => sum + entry.dataFile.recordCount, 0);
+  return {
+    ...rest,
+    addedFilesCount: of('added').length,
+    existingFilesCount: of('existing').length,
+    deletedFilesCount: of('deleted').length,
+    addedRowsCount: rowsOf('added'),
+    existingRowsCount: rowsOf('existing'),
+    deletedRowsCount: rowsOf('deleted'),
+  };
+}
+
+/** Says which object was damaged. */
+async function named<T>(location: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!isKind(error, 'corrupt') || error.where !== undefined) throw error;
+    const hint = error.hint ?? 'restore the object from a backup';
+    throw new LakeError('corrupt', error.message, { where: location, hint, cause: error });
+  }
+}

@@ -1,0 +1,54 @@
+import { isKind, LakeError } from '../errors.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+
+/**
+ * Copies an object and proves the copy by size and checksum before anything may name it. A copy that an
+ * interrupted run left is taken over if it is whole, and made anew if not. Errors: `corrupt`, those of the store.
+ */
+export async function copyVerified(objects: ObjectStore, from: string, to: string): Promise<void> {
+  if (await objects.exists(to)) {
+    if (await isSame(objects, from, to)) return;
+    await objects.delete([to]);
+  }
+  try {
+    await objects.copy(from, to);
+  } catch (error) {
+    // The answer to a first try was lost: what is there is checked below.
+    if (!isKind(error, 'already-exists')) throw error;
+  }
+  if (await isSame(objects, from, to)) return;
+  throw new LakeError('corrupt', 'a copy is not the same as what was copied', {
+    where: to,
+    hint: `nothing names the copy yet and ${from} is unharmed; check the disk, then run lake tier apply again`,
+  });
+}
+
+async function isSame(objects: ObjectStore, from: string, to: string): Promise<boolean> {
+  const [old, copy] = await Promise.all([objects.head(from), objects.head(to)]);
+  if (old.size !== copy.size) return false;
+  const [oldSum, copySum] = await Promise.all([objects.checksum(from), objects.checksum(to)]);
+  return oldSum === copySum;
+}
+
+/** Does `work` on each item, `width` at a time; the first error stops the rest from starting. */
+export async function eachBounded<T>(
+  items: readonly T[],
+  width: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  let failed = false;
+  const worker = async () => {
+    while (next < items.length && !failed) {
+      try {
+        await work(items[next++]!);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  // All settle before the first error is thrown: no copy may be under way while a roll back deletes.
+  const settled = await Promise.allSettled(Array.from({ length: Math.min(width, items.length) }, worker));
+  for (const one of settled) if (one.status === 'rejected') throw one.reason;
+}
