@@ -1,0 +1,56 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LakeError } from '../../errors.ts';
+import type { CommandFactory } from '../command.ts';
+import { withExamples } from '../command.ts';
+import { openQueryEngine } from '../query-engine.ts';
+import type { Session } from '../session.ts';
+
+/** `lake sql QUERY`: a question to the tables, now or as of a snapshot, time, branch or tag. */
+export const addSql: CommandFactory = (parent, run) => {
+  const command = parent
+    .command('sql')
+    .description('ask the tables a question in SQL')
+    .argument('[query]', 'the query; tables are called by namespace.name')
+    .option('--as-of <point>', 'read every table as of a snapshot id, a time, a branch or a tag')
+    .option('-f, --file <file>', 'read the query from a file')
+    .action((query: string | undefined, options: { asOf?: string; file?: string }) =>
+      run((session) => ask(session, query, options)),
+    );
+  withExamples(command, [
+    ['lake sql "SELECT count(*) AS flights FROM gold.fct_flight"', 'rows for people'],
+    [
+      'lake sql --as-of 2001-06-01 --output json "SELECT * FROM gold.dim_airport LIMIT 3"',
+      'the past, as JSON',
+    ],
+  ]);
+};
+
+async function ask(
+  session: Session,
+  query: string | undefined,
+  options: { asOf?: string; file?: string },
+): Promise<void> {
+  const text = await queryText(session, query, options.file);
+  const lake = await session.lake();
+  const engine = await openQueryEngine(lake, text, options.asOf);
+  try {
+    await session.output.rows(engine.rows(text));
+  } finally {
+    await engine.close();
+  }
+}
+
+async function queryText(
+  session: Session,
+  query: string | undefined,
+  file: string | undefined,
+): Promise<string> {
+  if ((query === undefined) === (file === undefined)) {
+    throw new LakeError('usage', 'There is no query, or there are two.', {
+      hint: 'Write it in quotes, lake sql "SELECT …", or name a file, lake sql --file question.sql.',
+    });
+  }
+  const text = query ?? (await readFile(join(session.directory, file ?? ''), 'utf8'));
+  return text.trim().replace(/;+$/, '');
+}

@@ -1,0 +1,125 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { LakeError } from '../../../errors.ts';
+import { parseJson } from '../../../iceberg/json.ts';
+import type { TierPlan } from '../../../policy/evaluate.ts';
+import type { Lake } from '../../../project/open-lake.ts';
+import { type ApplyReport, applyPlan, resumeInterrupted } from '../../../tiering/apply-plan.ts';
+import { planMoves } from '../../../tiering/plan-moves.ts';
+import { readPolicies } from '../../../tiering/policy-files.ts';
+import type { TierProgress } from '../../../tiering/tiering-context.ts';
+import type { CommandFactory } from '../../command.ts';
+import { withExamples } from '../../command.ts';
+import { EXIT } from '../../exit-codes.ts';
+import { planText } from '../../plan-text.ts';
+import type { Session } from '../../session.ts';
+import { bytesText, countText, timeText } from '../../units.ts';
+
+const planFile = z.object({
+  moves: z.array(
+    z.object({
+      table: z.string(),
+      partition: z.string(),
+      from: z.string(),
+      to: z.string(),
+      files: z.int().min(0),
+      bytes: z.int().min(0),
+      reason: z.string(),
+    }),
+  ),
+  kept: z.array(z.object({ table: z.string(), partition: z.string(), tier: z.string(), reason: z.string() })),
+  tables: z.array(z.object({ table: z.string(), policy: z.string(), grace_ms: z.int().min(0) })),
+});
+
+/** `lake tier apply [FILE]`: makes the moves of a plan; finishes what an interrupted run left. */
+export const addTierApply: CommandFactory = (parent, run) => {
+  const command = parent
+    .command('apply')
+    .description(
+      'make the moves of a plan (without a file: of a new one); first finishes what was interrupted',
+    )
+    .argument('[file]', 'a plan by `lake tier plan --out FILE`')
+    .action((file: string | undefined) => run((session) => apply(session, file)));
+  withExamples(command, [
+    ['lake tier apply moves.json', 'those moves and no others; exit code 6 if the tables have changed since'],
+    ['lake tier apply --yes --now 2001-07-01', 'plan and move at once, without asking'],
+  ]);
+};
+
+async function apply(session: Session, file: string | undefined): Promise<number> {
+  const lake = await session.lake();
+  const progress = ({ table, step, done, total }: TierProgress) =>
+    session.progress.update(`${table}: ${step}`, done, total);
+  const plan =
+    file === undefined
+      ? await freshPlan(session, lake, progress)
+      : await readPlan(resolve(session.directory, file));
+  const report = await applyPlan(lake, plan, { progress });
+  session.progress.stop();
+  session.output.result(report, reportText(report));
+  return report.refused.length > 0 ? EXIT.conflict : EXIT.done;
+}
+
+/** A plan of this moment, shown before it is carried out. */
+async function freshPlan(
+  session: Session,
+  lake: Lake,
+  progress: (progress: TierProgress) => void,
+): Promise<TierPlan> {
+  // What was interrupted is finished first: its files lie elsewhere afterwards, and the plan must see that.
+  await resumeInterrupted(lake, { progress });
+  const plan = await planMoves(lake, await readPolicies(lake.config), session.policyNow);
+  if (plan.moves.length === 0) return plan;
+  session.progress.stop();
+  session.output.note(`${planText(plan)}\n`);
+  await session.confirm('Make these moves?');
+  return plan;
+}
+
+/** @throws LakeError `invalid-file` for what is no plan, `not-found` for a file that is not there */
+async function readPlan(file: string): Promise<TierPlan> {
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new LakeError('not-found', `The plan ${file} cannot be read.`, {
+      cause,
+      hint: 'Make one with: lake tier plan --out FILE',
+    });
+  });
+  const parsed = planFile.safeParse(parseJson(text));
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new LakeError(
+    'invalid-file',
+    `This is no plan: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`,
+    {
+      where: file,
+      hint: 'Make one with: lake tier plan --out FILE; a plan is not to be edited by hand.',
+    },
+  );
+}
+
+function reportText({ resumed, relocations, refused, ledger }: ApplyReport): string {
+  const lines = [
+    ...resumed.map(
+      (one) => `${one.table}: an interrupted move was ${one.state === 'swapped' ? 'finished' : one.state}`,
+    ),
+    ...relocations.map((one) =>
+      one.state === 'already-done'
+        ? `${one.table}: these moves were made before`
+        : `${one.table}: moved ${countText(one.files)} files, ${bytesText(one.bytes)}`,
+    ),
+    ...refused.map((one) => `${one.table}: not moved: ${one.reason}`),
+  ];
+  if (lines.length === 0) lines.push('Nothing to move.');
+  if (ledger.deleted > 0)
+    lines.push(`Deleted ${countText(ledger.deleted)} old objects whose grace has passed.`);
+  if (ledger.waiting > 0 && ledger.nextDueMs !== null) {
+    lines.push(
+      `${countText(ledger.waiting)} old objects wait for their grace; \`lake tier apply\` deletes them from ${timeText(ledger.nextDueMs)}.`,
+    );
+  }
+  if (ledger.stillNamed.length > 0) {
+    lines.push(`${countText(ledger.stillNamed.length)} old objects stay: a live snapshot still names them.`);
+  }
+  return lines.join('\n');
+}
