@@ -2,11 +2,20 @@ import { LakeError } from '../errors.ts';
 import { inheritEntry, readManifest } from '../iceberg/manifest.ts';
 import { type ManifestFile, readManifestList } from '../iceberg/manifest-list.ts';
 import type { PartitionSpec } from '../iceberg/partition-spec.ts';
+import type { Schema } from '../iceberg/schema.ts';
 import type { Snapshot } from '../iceberg/snapshot.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 
 /** An entry whose snapshot id and sequence numbers are known. */
 export type LoadedEntry = ReturnType<typeof inheritEntry>;
+
+/** A manifest's entries with nothing left to inherit, and the schema and spec it was written with. */
+export interface ManifestContent {
+  readonly file: ManifestFile;
+  readonly schema: Schema;
+  readonly spec: PartitionSpec;
+  readonly entries: readonly LoadedEntry[];
+}
 
 /** An entry with its inherited values, the spec of its manifest and the manifest it stands in. */
 export interface SnapshotEntry {
@@ -21,15 +30,30 @@ export async function snapshotManifests(objects: ObjectStore, snapshot: Snapshot
   return named(location, async () => [...readManifestList(await objects.get(location))]);
 }
 
+/** Reads one manifest, deleted entries included, in order. Errors: `not-found`, `corrupt`. */
+export async function readManifestContent(
+  objects: ObjectStore,
+  file: ManifestFile,
+): Promise<ManifestContent> {
+  return named(file.manifestPath, async () => {
+    const bytes = await objects.get(file.manifestPath);
+    // A manifest cut between two blocks reads well and lacks files: rows would vanish, or live files be deleted.
+    if (bytes.length !== file.manifestLength) {
+      const told = `its manifest list says ${file.manifestLength}`;
+      throw new LakeError('corrupt', `A manifest has ${bytes.length} bytes, ${told}`);
+    }
+    const { schema, spec, entries } = readManifest(bytes);
+    return { file, schema, spec, entries: [...entries].map((entry) => inheritEntry(entry, file)) };
+  });
+}
+
 /** The entries of one manifest, deleted ones included, in order. Errors: `not-found`, `corrupt`. */
 export async function manifestEntries(
   objects: ObjectStore,
   manifest: ManifestFile,
 ): Promise<SnapshotEntry[]> {
-  return named(manifest.manifestPath, async () => {
-    const { spec, entries } = readManifest(await objects.get(manifest.manifestPath));
-    return [...entries].map((entry) => ({ entry: inheritEntry(entry, manifest), spec, manifest }));
-  });
+  const { spec, entries } = await readManifestContent(objects, manifest);
+  return entries.map((entry) => ({ entry, spec, manifest }));
 }
 
 /** The live entries of a snapshot's data files, delete files or both. */

@@ -1,6 +1,6 @@
 import type { DataFile, ManifestEntry } from '../iceberg/manifest.ts';
 import type { ManifestFile } from '../iceberg/manifest-list.ts';
-import type { ManifestContent, ResolvedEntry } from './table-history.ts';
+import type { LoadedEntry, ManifestContent } from '../table/manifests.ts';
 
 /** What stands in place of files that moved or were rewritten, by old path. */
 export interface Replacements {
@@ -12,7 +12,7 @@ export interface Replacements {
 
 /** A live entry of a data file that moved: what a fence's tombstone is made of. */
 export interface RetiredEntry {
-  readonly entry: ResolvedEntry;
+  readonly entry: LoadedEntry;
   readonly content: Pick<ManifestContent, 'schema' | 'spec'>;
 }
 
@@ -22,7 +22,7 @@ export interface RetiredEntry {
  * that follows them deletes the new object. Only paths, and lengths and bounds of rewritten files, change.
  */
 export function rewriteEntries(
-  entries: readonly ResolvedEntry[],
+  entries: readonly LoadedEntry[],
   replacements: Replacements,
 ): ManifestEntry[] | null {
   let changed = false;

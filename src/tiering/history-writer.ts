@@ -2,6 +2,7 @@ import type { DataFile } from '../iceberg/manifest.ts';
 import { writeManifest } from '../iceberg/manifest.ts';
 import { type ManifestFile, writeManifestList } from '../iceberg/manifest-list.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { readManifestContent } from '../table/manifests.ts';
 import type { NewObject } from './fence.ts';
 import {
   type Replacements,
@@ -11,7 +12,7 @@ import {
   rewriteList,
 } from './history-rewrite.ts';
 import type { JournaledMove } from './journal.ts';
-import { distinctManifests, readManifestContent, type TableHistory } from './table-history.ts';
+import { distinctManifests, type TableHistory } from './table-history.ts';
 
 /** Objects whose journal entries go into one call, and that are held in memory meanwhile. */
 const BATCH = 64;

@@ -1,8 +1,9 @@
 import type { LoadedTable } from '../catalog-client/catalog.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { LakeContext } from '../table/context.ts';
+import { readManifestContent } from '../table/manifests.ts';
 import { allTables } from './all-tables.ts';
-import { distinctManifests, hasLiveFiles, historyOf, readManifestContent } from './table-history.ts';
+import { distinctManifests, hasLiveFiles, historyOf } from './table-history.ts';
 
 /**
  * Which of `candidates` some live snapshot of any table names: the proof that comes before a deletion.

@@ -1,5 +1,6 @@
 import type { LoadedTable } from '../catalog-client/catalog.ts';
 import { isKind, LakeError } from '../errors.ts';
+import { readManifestContent } from '../table/manifests.ts';
 import { tableName } from '../table/table.ts';
 import { DeleteRewriter } from './delete-rewrite.ts';
 import { affectedBranches, buildFence, type Fence } from './fence.ts';
@@ -9,13 +10,7 @@ import type { HeldLease } from './lease.ts';
 import { placesOf } from './relocation-paths.ts';
 import { Scratch } from './scratch.ts';
 import { refuseStaged, retainedAncestry } from './staged-work.ts';
-import {
-  distinctManifests,
-  hasLiveFiles,
-  historyOf,
-  readManifestContent,
-  type TableHistory,
-} from './table-history.ts';
+import { distinctManifests, hasLiveFiles, historyOf, type TableHistory } from './table-history.ts';
 import type { TieringRun } from './tiering-context.ts';
 
 /** How often other commits may come first before a relocation gives up. */

@@ -1,22 +1,13 @@
 import type { LoadedTable } from '../catalog-client/catalog.ts';
-import { isKind, LakeError } from '../errors.ts';
-import { type DataFile, inheritEntry, readManifest } from '../iceberg/manifest.ts';
-import { type ManifestFile, readManifestList } from '../iceberg/manifest-list.ts';
+import { LakeError } from '../errors.ts';
+import type { DataFile } from '../iceberg/manifest.ts';
+import type { ManifestFile } from '../iceberg/manifest-list.ts';
 import type { PartitionSpec } from '../iceberg/partition-spec.ts';
 import type { Schema } from '../iceberg/schema.ts';
 import type { Snapshot } from '../iceberg/snapshot.ts';
 import type { TableMetadata } from '../iceberg/table-metadata.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-
-/** A manifest's entries with nothing left to inherit. */
-export type ResolvedEntry = ReturnType<typeof inheritEntry>;
-
-export interface ManifestContent {
-  readonly file: ManifestFile;
-  readonly schema: Schema;
-  readonly spec: PartitionSpec;
-  readonly entries: readonly ResolvedEntry[];
-}
+import { type LoadedEntry, readManifestContent, snapshotManifests } from '../table/manifests.ts';
 
 /** All that a table's retained snapshots list. */
 export interface TableHistory {
@@ -54,24 +45,6 @@ export function distinctManifests(history: TableHistory): ManifestFile[] {
   return [...byPath.values()];
 }
 
-/** Reads a manifest with ids and sequence numbers inherited. Errors: `not-found`, `corrupt`. */
-export async function readManifestContent(
-  objects: ObjectStore,
-  file: ManifestFile,
-): Promise<ManifestContent> {
-  const { schema, spec, entries } = await named(file.manifestPath, async () => {
-    const bytes = await objects.get(file.manifestPath);
-    // A manifest cut between two blocks reads well and lacks files: what is not seen here would be deleted.
-    if (bytes.length !== file.manifestLength) {
-      const told = `its manifest list says ${file.manifestLength}`;
-      throw new LakeError('corrupt', `a manifest has ${bytes.length} bytes, ${told}`);
-    }
-    const read = readManifest(bytes);
-    return { ...read, entries: [...read.entries] };
-  });
-  return { file, schema, spec, entries: entries.map((entry) => inheritEntry(entry, file)) };
-}
-
 /** The data files that any retained snapshot reads, by path. */
 export async function liveDataFiles(
   objects: ObjectStore,
@@ -101,7 +74,7 @@ async function readList(objects: ObjectStore, snapshot: Snapshot): Promise<Manif
       hint: 'expire that snapshot, or rewrite the table as format v2',
     });
   }
-  const manifests = await named(location, async () => [...readManifestList(await objects.get(location))]);
+  const manifests = await snapshotManifests(objects, snapshot);
   return Promise.all(manifests.map((file) => withKnownCounts(objects, file)));
 }
 
@@ -112,8 +85,8 @@ async function withKnownCounts(objects: ObjectStore, file: ManifestFile): Promis
   if ([addedFilesCount, existingFilesCount, deletedFilesCount, ...rows].every((count) => count >= 0))
     return file;
   const { entries } = await readManifestContent(objects, file);
-  const of = (status: ResolvedEntry['status']) => entries.filter((entry) => entry.status === status);
-  const rowsOf = (status: ResolvedEntry['status']) =>
+  const of = (status: LoadedEntry['status']) => entries.filter((entry) => entry.status === status);
+  const rowsOf = (status: LoadedEntry['status']) =>
     of(status).reduce((sum, entry) => sum + entry.dataFile.recordCount, 0);
   return {
     ...rest,
@@ -124,15 +97,4 @@ async function withKnownCounts(objects: ObjectStore, file: ManifestFile): Promis
     existingRowsCount: rowsOf('existing'),
     deletedRowsCount: rowsOf('deleted'),
   };
-}
-
-/** Says which object was damaged. */
-async function named<T>(location: string, read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    if (!isKind(error, 'corrupt') || error.where !== undefined) throw error;
-    const hint = error.hint ?? 'restore the object from a backup';
-    throw new LakeError('corrupt', error.message, { where: location, hint, cause: error });
-  }
 }

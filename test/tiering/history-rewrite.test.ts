@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Snapshot } from '../../src/iceberg/snapshot.ts';
+import { readManifestContent } from '../../src/table/manifests.ts';
 import { applyPlan } from '../../src/tiering/apply-plan.ts';
 import { describeRewritten } from '../../src/tiering/delete-rewrite.ts';
 import { normalLocation } from '../../src/tiering/live-references.ts';
 import { planMoves } from '../../src/tiering/plan-moves.ts';
 import { loadPolicies } from '../../src/tiering/policy-files.ts';
 import { FENCE_PROPERTY } from '../../src/tiering/protocol.ts';
-import { readHistory, readManifestContent } from '../../src/tiering/table-history.ts';
+import { readHistory } from '../../src/tiering/table-history.ts';
 import { append, createTable, type MovingLake, nameOf, openMovingLake, remove, tag } from './moving-lake.ts';
 
 let lake: MovingLake;
