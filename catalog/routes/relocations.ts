@@ -59,7 +59,8 @@ export const relocations: Route = (app, { store, clock }) => {
   });
   app.get('/lake/v1/relocations/:id', async (request) => toJson(await store.getRelocation(idOf(request))));
   app.post('/lake/v1/relocations/:id/state', async (request) => {
-    await store.setRelocationState(idOf(request), bodyOf(request, change).state);
+    const { state, 'lease-id': leaseId = null } = bodyOf(request, change);
+    await store.setRelocationState(idOf(request), { state, leaseId, nowMs: clock.now() });
     return toJson(await store.getRelocation(idOf(request)));
   });
 };

@@ -24,6 +24,13 @@ export interface PageRequest {
   readonly limit?: number;
 }
 
+export interface RelocationStateChange {
+  readonly state: 'rolled-back' | 'finished';
+  readonly leaseId: string | null;
+  /** Wall clock, ms. */
+  readonly nowMs: number;
+}
+
 export type RelocationState = 'copying' | 'swapped' | 'finished' | 'rolled-back';
 export type MoveKind = 'data' | 'delete' | 'manifest' | 'manifest-list';
 
@@ -135,8 +142,8 @@ export interface CatalogStore {
   listMoves(id: string, page: PageRequest): Promise<Page<Move>>;
   /** Pointer, state and ledger at once. `conflict`. */
   swap(swap: Swap): Promise<void>;
-  /** `conflict` unless the state may be followed by `state`. */
-  setRelocationState(id: string, state: 'rolled-back' | 'finished'): Promise<void>;
+  /** `conflict` unless the state may be followed by `state`; `rolled-back` needs a living lease on the table. */
+  setRelocationState(id: string, change: RelocationStateChange): Promise<void>;
 
   listLedger(
     filter: { readonly tableUuid?: string; readonly dueBeforeMs?: number },

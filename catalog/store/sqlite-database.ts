@@ -46,7 +46,7 @@ export class SqliteDatabase {
     try {
       this.#database.exec('COMMIT');
     } catch (error) {
-      this.#rollback();
+      this.#rollbackQuietly();
       if (resultCode(error) === SQLITE_BUSY) throw fromSqlite(error, this.#path);
       throw new LakeError('unknown-outcome', 'The catalog database failed while it committed', {
         where: this.#path,
@@ -88,6 +88,15 @@ export class SqliteDatabase {
 
   #rollback(): void {
     if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+  }
+
+  /** After a COMMIT that failed its outcome is what counts, whatever becomes of the rollback. */
+  #rollbackQuietly(): void {
+    try {
+      this.#rollback();
+    } catch {
+      // The connection is broken; the next statement on it says so.
+    }
   }
 
   #guarded<T>(work: () => T): T {

@@ -7,6 +7,7 @@ import type {
   PageRequest,
   Relocation,
   RelocationState,
+  RelocationStateChange,
 } from './catalog-store.ts';
 import type { Row, SqliteDatabase } from './sqlite-database.ts';
 import { joinLevels, limitOf, splitLevels, toPage } from './sqlite-tables.ts';
@@ -214,9 +215,12 @@ function moveOf(row: Row): Move {
   };
 }
 
-export function setState(database: SqliteDatabase, id: string, state: 'rolled-back' | 'finished'): void {
+export function setState(database: SqliteDatabase, id: string, change: RelocationStateChange): void {
+  const { state, leaseId, nowMs } = change;
   const relocation = requireRelocation(database, id);
   if (relocation.state === state) return;
   if (relocation.state !== BEFORE[state]) throw wrongState(relocation);
+  // Whoever rolls back deletes copies next: a run that lost its lease must not, as the next one may swap them in.
+  if (state === 'rolled-back') requireLease(database, leaseId ?? '', relocation.tableUuid, nowMs);
   database.run('UPDATE relocations SET state = ? WHERE relocation_id = ?', state, id);
 }

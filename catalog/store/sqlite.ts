@@ -10,6 +10,7 @@ import type {
   PageRequest,
   PointerChange,
   Relocation,
+  RelocationStateChange,
   Swap,
   TableName,
   TablePointer,
@@ -122,8 +123,8 @@ export class SqliteStore implements CatalogStore {
     this.#write((database) => ledger.swap(database, request));
   }
 
-  async setRelocationState(id: string, state: 'rolled-back' | 'finished'): Promise<void> {
-    this.#write((database) => relocations.setState(database, id, state));
+  async setRelocationState(id: string, change: RelocationStateChange): Promise<void> {
+    this.#write((database) => relocations.setState(database, id, change));
   }
 
   async listLedger(

@@ -183,6 +183,8 @@ export class RestCatalog implements Catalog {
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         },
+        // A followed redirect turns POST into GET: a commit would read the table and look like a success.
+        redirect: changes ? 'manual' : 'follow',
         signal: AbortSignal.timeout(timeoutMs),
         ...(body === undefined ? {} : { body: stringifyJson(body) }),
       });
@@ -190,6 +192,7 @@ export class RestCatalog implements Catalog {
     } catch (error) {
       throw fromFailure(error, this.#uri, changes);
     }
+    if (response.status >= 300 && response.status < 400) throw redirected(url, response);
     if (response.ok && text === '') return undefined;
     if (response.ok) {
       try {
@@ -200,6 +203,17 @@ export class RestCatalog implements Catalog {
     }
     throw fromResponse(response.status, parsedOrNull(text), this.#uri, changes);
   }
+}
+
+function redirected(url: string, response: Response): LakeError {
+  return new LakeError(
+    'unavailable',
+    `The catalog redirects to ${response.headers.get('location') ?? 'nowhere'}`,
+    {
+      where: url,
+      hint: 'Nothing was changed. Put the address it redirects to into catalog.uri.',
+    },
+  );
 }
 
 function namespacePath(namespace: Namespace): string {

@@ -85,15 +85,18 @@ export async function carryOut(
   return resultOf(relocation, 'swapped');
 }
 
-/** Takes back a relocation that was not swapped: first what it made goes, then its state. */
+/**
+ * Takes back a relocation that was not swapped. First its state, under the lease: from then on the catalog refuses a swap
+ * that is still under way, or another run's. Only then what it made goes; a crash between leaves that to the next run.
+ */
 export async function rollBack(
   run: TieringRun,
   relocation: Relocation,
   lease: HeldLease,
 ): Promise<RelocationResult> {
   lease.check();
-  await removeLeftovers(run, [relocation]);
   await run.journal.setState(relocation['relocation-id'], 'rolled-back', lease.id);
+  await removeLeftovers(run, [{ ...relocation, state: 'rolled-back' }]);
   return { ...resultOf(relocation, 'rolled-back'), files: 0, bytes: 0 };
 }
 

@@ -27,16 +27,25 @@ export async function withLease<T>(
   table: { readonly uuid: string; readonly name: string },
   work: (lease: HeldLease) => Promise<T>,
 ): Promise<T> {
-  const lease = await acquire(run, table);
+  const { lease, askedMs } = await acquire(run, table);
   const id = lease['lease-id'];
   let lost: unknown;
-  const renew = () =>
-    run.journal.renewLease(id, TTL_MS).catch((error: unknown) => {
-      if (isKind(error, 'conflict', 'not-found')) lost = error;
-    });
+  let validUntilMs = askedMs + TTL_MS;
+  const renew = () => {
+    // Counted from before the call: the catalog's own count starts no earlier.
+    const askedAtMs = run.clock.now();
+    return run.journal.renewLease(id, TTL_MS).then(
+      () => {
+        validUntilMs = askedAtMs + TTL_MS;
+      },
+      (error: unknown) => {
+        if (isKind(error, 'conflict', 'not-found')) lost = error;
+      },
+    );
+  };
   const timer = setInterval(renew, RENEW_EVERY_MS).unref();
   const check = () => {
-    if (lost === undefined) return;
+    if (lost === undefined && run.clock.now() < validUntilMs) return;
     throw new LakeError('conflict', `the lease on ${table.name} was lost while its files were moved`, {
       where: table.name,
       hint: 'run lake tier apply again: it goes on from the journal',
@@ -55,12 +64,16 @@ export async function withLease<T>(
   }
 }
 
-async function acquire(run: TieringRun, table: { uuid: string; name: string }): Promise<Lease> {
+async function acquire(
+  run: TieringRun,
+  table: { uuid: string; name: string },
+): Promise<{ lease: Lease; askedMs: number }> {
   const holder = `${hostname()}:${pid}:${run.clock.uuid()}`;
   const deadline = run.clock.now() + TTL_MS + 2 * RETRY_MS;
   for (;;) {
+    const askedMs = run.clock.now();
     try {
-      return await run.journal.acquireLease(table.uuid, holder, TTL_MS);
+      return { lease: await run.journal.acquireLease(table.uuid, holder, TTL_MS), askedMs };
     } catch (error) {
       if (!isKind(error, 'conflict')) throw error;
       if (run.clock.now() >= deadline) {

@@ -1,5 +1,5 @@
 import type { LedgerEntry, Relocation } from './journal.ts';
-import { stillNamed } from './live-references.ts';
+import { liveReferences } from './live-references.ts';
 import type { TieringRun } from './tiering-context.ts';
 
 const DELETE_BATCH = 1000;
@@ -26,17 +26,18 @@ export async function sweepLedger(run: TieringRun, nowMs: number): Promise<Ledge
   for await (const entry of run.journal.ledger()) entries.push(entry);
   const due = entries.filter((entry) => entry['delete-after-ms'] <= nowMs);
   const later = entries.filter((entry) => entry['delete-after-ms'] > nowMs);
-  const named = await stillNamed(
+  const { named, tables } = await liveReferences(
     run,
     due.map((entry) => entry.location),
   );
-  const free = due.filter((entry) => !named.has(entry.location)).map((entry) => entry.location);
+  const isFree = (entry: LedgerEntry) => !named.has(entry.location) && tables.has(entry['table-uuid']);
+  const free = due.filter(isFree).map((entry) => entry.location);
   for (let at = 0; at < free.length; at += DELETE_BATCH) {
     const batch = free.slice(at, at + DELETE_BATCH);
     await run.objects.delete(batch);
     await run.journal.markDeleted(batch);
   }
-  await finishEmptied(run, swapped, [...later, ...due.filter((entry) => named.has(entry.location))]);
+  await finishEmptied(run, swapped, [...later, ...due.filter((entry) => !isFree(entry))]);
   await run.faults.at('ledger-swept');
   const nextDueMs =
     later.length === 0
@@ -64,16 +65,25 @@ async function finishEmptied(
  * @returns how many objects were deleted
  */
 export async function removeLeftovers(run: TieringRun, relocations: readonly Relocation[]): Promise<number> {
+  let removed = 0;
+  for (const relocation of relocations) removed += await removeLeftoversOf(run, relocation);
+  return removed;
+}
+
+async function removeLeftoversOf(run: TieringRun, relocation: Relocation): Promise<number> {
   const made: string[] = [];
-  for (const { plan, ...relocation } of relocations) {
-    for (const prefix of plan.prefixes) {
-      // A prefix without the relocation's own id would be somebody else's folder.
-      if (!prefix.includes(relocation['relocation-id'])) continue;
-      for await (const page of run.objects.list(prefix)) made.push(...page.map((head) => head.location));
-    }
+  for (const prefix of relocation.plan.prefixes) {
+    // A prefix without the relocation's own id would be somebody else's folder.
+    if (!prefix.includes(relocation['relocation-id'])) continue;
+    for await (const page of run.objects.list(prefix)) made.push(...page.map((head) => head.location));
   }
-  const named = await stillNamed(run, made);
-  const leftovers = made.filter((location) => !named.has(location));
+  const { named, tables } = await liveReferences(run, made);
+  // A table that was swapped and not seen was renamed just now, or dropped with its files kept.
+  if (relocation.state !== 'rolled-back' && !tables.has(relocation['table-uuid'])) return 0;
+  // What a later relocation retired has a grace of its own: the ledger deletes it, nobody else.
+  const retired = new Set<string>();
+  if (made.length > 0) for await (const entry of run.journal.ledger()) retired.add(entry.location);
+  const leftovers = made.filter((location) => !named.has(location) && !retired.has(location));
   for (let at = 0; at < leftovers.length; at += DELETE_BATCH) {
     await run.objects.delete(leftovers.slice(at, at + DELETE_BATCH));
   }

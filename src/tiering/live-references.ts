@@ -5,27 +5,34 @@ import { readManifestContent } from '../table/manifests.ts';
 import { allTables } from './all-tables.ts';
 import { distinctManifests, hasLiveFiles, historyOf } from './table-history.ts';
 
-/**
- * Which of `candidates` some live snapshot of any table names: the proof that comes before a deletion.
- * Locations are compared in one spelling.
- */
-export async function stillNamed(
+/** The proof that comes before a deletion. */
+export interface LiveReferences {
+  /** The candidates that some live snapshot of any table names. */
+  readonly named: ReadonlySet<string>;
+  /** Uuids of the tables that were read. What belonged to any other (renamed just now, dropped) must stay. */
+  readonly tables: ReadonlySet<string>;
+}
+
+/** Reads which of `candidates` some live snapshot of any table names. Locations are compared in one spelling. */
+export async function liveReferences(
   context: Pick<LakeContext, 'catalog' | 'objects'>,
   candidates: Iterable<string>,
-): Promise<Set<string>> {
+): Promise<LiveReferences> {
   const bySpelling = new Map<string, string[]>();
   for (const location of candidates) {
     const spelling = normalLocation(location);
     bySpelling.set(spelling, [...(bySpelling.get(spelling) ?? []), location]);
   }
   const named = new Set<string>();
-  if (bySpelling.size === 0) return named;
+  const tables = new Set<string>();
+  if (bySpelling.size === 0) return { named, tables };
   for await (const table of allTables(context.catalog)) {
+    tables.add(table.metadata['table-uuid']);
     for await (const location of namedBy(context.objects, table)) {
       for (const found of bySpelling.get(normalLocation(location)) ?? []) named.add(found);
     }
   }
-  return named;
+  return { named, tables };
 }
 
 /** A location with one spelling of scheme and slashes: `file:/a//b` and `file:///a/b` are the same object. */

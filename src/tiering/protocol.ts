@@ -16,8 +16,8 @@
  * 11. ledger           after the grace: old objects that no live snapshot of any table names; state `finished`
  *
  * A crash before 9 leaves state `copying`: the next apply goes on from the journal if step 3 was complete
- * (then the journal holds as many data files as the plan promised), else it rolls back: first the copies go,
- * then the state. A crash after 9 leaves `swapped`: the next apply does 10 and 11. Nothing rolls back after 9.
+ * (then the journal holds as many data files as the plan promised), else it rolls back: first the state, under
+ * the lease, so that no swap can follow; then the copies. A crash between those two leaves copies to the next apply. A crash after 9 leaves `swapped`: the next apply does 10 and 11. Nothing rolls back after 9.
  *
  * On a conflict at 9 steps 5 to 8 run again on the new base. What was written for manifests that are still
  * listed is used again: the set of moved data files is fixed at 3, so a manifest that was rewritten once

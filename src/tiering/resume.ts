@@ -20,6 +20,7 @@ export async function resumeRelocations(run: TieringRun): Promise<RelocationResu
     if (result !== null) results.push(result);
   }
   await removeLeftovers(run, await run.journal.relocationsIn('swapped'));
+  await removeLeftovers(run, await run.journal.relocationsIn('rolled-back'));
   return results;
 }
 

@@ -181,7 +181,10 @@ it('lets a target path be used once, ever, and a batch be sent twice', async () 
   const path = 'file:///lake/warm/r1/2.parquet';
   const move = { from: OLD, to: path, kind: 'data', size: 10 };
   await lake('POST', 'relocations/r1/moves', { moves: [move] });
-  await lake('POST', 'relocations/r1/state', { state: 'rolled-back' });
+  await expect(lake('POST', 'relocations/r1/state', { state: 'rolled-back' })).rejects.toMatchObject({
+    kind: 'conflict',
+  });
+  await lake('POST', 'relocations/r1/state', { state: 'rolled-back', 'lease-id': leaseId });
   await lake('DELETE', `leases/${leaseId}`);
   await begin('r2');
   await expect(lake('POST', 'relocations/r2/moves', { moves: [move] })).rejects.toMatchObject({

@@ -15,7 +15,7 @@ import { deleteWhere } from '../../src/table/delete.ts';
 import { planScan } from '../../src/table/scan.ts';
 import { openTable } from '../../src/table/table.ts';
 import { createRef } from '../../src/table/tag.ts';
-import { stillNamed } from '../../src/tiering/live-references.ts';
+import { liveReferences } from '../../src/tiering/live-references.ts';
 import { FENCE_PROPERTY } from '../../src/tiering/protocol.ts';
 import type { TieredLake } from '../../src/tiering/tiering-context.ts';
 
@@ -176,6 +176,6 @@ export async function allObjects(lake: MovingLake): Promise<string[]> {
 /** Objects that nothing names: no table's current metadata, and no metadata file (they make up the metadata log). */
 export async function leakedObjects(lake: MovingLake): Promise<string[]> {
   const there = (await allObjects(lake)).filter((location) => !location.endsWith('.metadata.json'));
-  const named = await stillNamed(lake, there);
+  const { named } = await liveReferences(lake, there);
   return there.filter((location) => !named.has(location));
 }
