@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { LakeError } from '../../src/errors.ts';
 import { MAIN_BRANCH } from '../../src/iceberg/refs.ts';
 import { currentSnapshot } from '../../src/iceberg/table-metadata.ts';
 import { appendSelect } from '../../src/table/append.ts';
@@ -113,6 +114,34 @@ test('old objects stay through the grace and go after it', async () => {
   const after = await applyPlan(lake, { moves: [], kept: [], tables: [] });
   expect(after.ledger.deleted).toBe(ledger.waiting);
   expect(await leakedObjects(lake)).toEqual([]);
+});
+
+test('objects that a second move retired keep their grace when the first move is cleaned up', async () => {
+  await createTable(lake, 'moved');
+  await append(lake, 'moved', 0, 8);
+  await moveAt(AT_WARM);
+  await moveAt(AT_COLD);
+  const before = await allObjects(lake);
+  const { ledger } = await applyPlan(lake, { moves: [], kept: [], tables: [] });
+  expect(ledger.deleted).toBe(0);
+  expect(await allObjects(lake)).toEqual(expect.arrayContaining(before));
+});
+
+test('a run whose lease ran out neither rolls back nor deletes: the next run goes on from its copies', async () => {
+  for (const name of ['twin', 'moved']) await firstHalf(name);
+  const plan = await planMoves(lake, policies('moved'), AT_COLD);
+  const at = async (reached: RelocationStep) => {
+    if (reached !== 'copied') return;
+    lake.pass(HOUR);
+    throw new LakeError('unavailable', 'the store did not answer');
+  };
+  await expect(applyPlan(lake, plan, { faults: { at } })).rejects.toMatchObject({ kind: 'unavailable' });
+  const copies = (await allObjects(lake)).filter((one) => /\/cold\/.*\.parquet$/.test(one));
+  expect(copies.length).toBeGreaterThan(0);
+  const { resumed } = await applyPlan(lake, { moves: [], kept: [], tables: [] });
+  expect(resumed).toMatchObject([{ table: 'gold.moved', state: 'swapped' }]);
+  expect(await allObjects(lake)).toEqual(expect.arrayContaining(copies));
+  expect(await everything(lake, 'moved')).toEqual(await everything(lake, 'twin'));
 });
 
 class Crash extends Error {}
