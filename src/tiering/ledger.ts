@@ -65,27 +65,34 @@ async function finishEmptied(
  * @returns how many objects were deleted
  */
 export async function removeLeftovers(run: TieringRun, relocations: readonly Relocation[]): Promise<number> {
-  let removed = 0;
-  for (const relocation of relocations) removed += await removeLeftoversOf(run, relocation);
-  return removed;
-}
-
-async function removeLeftoversOf(run: TieringRun, relocation: Relocation): Promise<number> {
-  const made: string[] = [];
-  for (const prefix of relocation.plan.prefixes) {
-    // A prefix without the relocation's own id would be somebody else's folder.
-    if (!prefix.includes(relocation['relocation-id'])) continue;
-    for await (const page of run.objects.list(prefix)) made.push(...page.map((head) => head.location));
+  const made: { readonly location: string; readonly relocation: Relocation }[] = [];
+  for (const relocation of relocations) {
+    for await (const location of madeBy(run, relocation)) made.push({ location, relocation });
   }
-  const { named, tables } = await liveReferences(run, made);
-  // A table that was swapped and not seen was renamed just now, or dropped with its files kept.
-  if (relocation.state !== 'rolled-back' && !tables.has(relocation['table-uuid'])) return 0;
+  if (made.length === 0) return 0;
+  const { named, tables } = await liveReferences(
+    run,
+    made.map((one) => one.location),
+  );
   // What a later relocation retired has a grace of its own: the ledger deletes it, nobody else.
   const retired = new Set<string>();
-  if (made.length > 0) for await (const entry of run.journal.ledger()) retired.add(entry.location);
-  const leftovers = made.filter((location) => !named.has(location) && !retired.has(location));
+  for await (const entry of run.journal.ledger()) retired.add(entry.location);
+  const leftovers = made
+    // A table that was swapped and not seen was renamed just now, or dropped with its files kept.
+    .filter(({ relocation: of }) => of.state === 'rolled-back' || tables.has(of['table-uuid']))
+    .map((one) => one.location)
+    .filter((location) => !named.has(location) && !retired.has(location));
   for (let at = 0; at < leftovers.length; at += DELETE_BATCH) {
     await run.objects.delete(leftovers.slice(at, at + DELETE_BATCH));
   }
   return leftovers.length;
+}
+
+/** The objects that stand below a relocation's own prefixes. */
+async function* madeBy(run: TieringRun, { plan, ...relocation }: Relocation): AsyncIterable<string> {
+  for (const prefix of plan.prefixes) {
+    // A prefix without the relocation's own id would be somebody else's folder.
+    if (!prefix.includes(relocation['relocation-id'])) continue;
+    for await (const page of run.objects.list(prefix)) yield* page.map((head) => head.location);
+  }
 }

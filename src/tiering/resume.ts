@@ -19,8 +19,8 @@ export async function resumeRelocations(run: TieringRun): Promise<RelocationResu
     );
     if (result !== null) results.push(result);
   }
-  await removeLeftovers(run, await run.journal.relocationsIn('swapped'));
-  await removeLeftovers(run, await run.journal.relocationsIn('rolled-back'));
+  const ended = [await run.journal.relocationsIn('swapped'), await run.journal.relocationsIn('rolled-back')];
+  await removeLeftovers(run, ended.flat());
   return results;
 }
 
