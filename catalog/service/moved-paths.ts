@@ -2,14 +2,12 @@ import { LakeError } from '../../src/errors.ts';
 import type { DataFile } from '../../src/iceberg/manifest.ts';
 import { readManifest } from '../../src/iceberg/manifest.ts';
 import { readManifestList } from '../../src/iceberg/manifest-list.ts';
+import { DELETE_FILE_PATH_ID } from '../../src/iceberg/position-delete.ts';
 import type { Snapshot } from '../../src/iceberg/snapshot.ts';
 import { ancestors, type TableMetadata } from '../../src/iceberg/table-metadata.ts';
 import type { TableUpdate } from '../../src/iceberg/updates.ts';
 import type { CatalogContext } from './context.ts';
 import { deletedPaths } from './position-delete-paths.ts';
-
-/** Reserved id of the column `file_path` in position delete files (spec: "Reserved Field IDs"). */
-const FILE_PATH_ID = 2147483546;
 
 /**
  * What a table that was moved between tiers demands of a commit beyond the spec. A writer that started before the move knows the
@@ -84,8 +82,8 @@ async function boundsMeetRetired(
   tableUuid: string,
   file: DataFile,
 ): Promise<boolean> {
-  const lower = file.lowerBounds?.get(FILE_PATH_ID);
-  const upper = file.upperBounds?.get(FILE_PATH_ID);
+  const lower = file.lowerBounds?.get(DELETE_FILE_PATH_ID);
+  const upper = file.upperBounds?.get(DELETE_FILE_PATH_ID);
   if (lower === undefined || upper === undefined) return true;
   const text = new TextDecoder();
   const between = await context.store.retiredBetween(tableUuid, text.decode(lower), text.decode(upper));

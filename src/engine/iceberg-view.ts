@@ -1,5 +1,10 @@
 import { LakeError } from '../errors.ts';
 import type { DataFile } from '../iceberg/manifest.ts';
+import {
+  DELETE_FILE_PATH_ID,
+  DELETE_FILE_POS_ID,
+  POSITION_DELETE_FIELDS,
+} from '../iceberg/position-delete.ts';
 import { fieldsById } from '../iceberg/schema.ts';
 import type { TableMetadata } from '../iceberg/table-metadata.ts';
 import type { NestedField } from '../iceberg/types.ts';
@@ -9,8 +14,6 @@ import { duckDbType } from './duckdb-types.ts';
 import { checkNestedNames } from './nested-names.ts';
 import { localDataPath, quoteName, quoteText } from './sql-text.ts';
 
-const DELETE_PATH_ID = 2147483546;
-const DELETE_POS_ID = 2147483545;
 const FILE = '__lake_file';
 
 export interface ViewOptions {
@@ -68,11 +71,6 @@ function readFiles(
     `file_row_number = ${rowNumbers}, hive_partitioning = false)`
   );
 }
-
-const POSITION_FIELDS: readonly NestedField[] = [
-  { id: DELETE_PATH_ID, name: 'file_path', required: true, type: 'string' },
-  { id: DELETE_POS_ID, name: 'pos', required: true, type: 'long' },
-];
 
 async function scanSql(
   engine: DuckDbEngine,
@@ -180,8 +178,8 @@ function deletedBranch(input: BranchInput, tasks: readonly ScanTask[]): string {
 
 function positionJoin(input: BranchInput, files: readonly DataFile[]): string {
   return (
-    ` ANTI JOIN (SELECT p.data_path, x.c${DELETE_POS_ID} AS pos FROM ${readFiles(files, POSITION_FIELDS, input.local, false)} AS x` +
-    ` JOIN ${input.pairs} AS p ON p.delete_path = x.${FILE} AND p.data_location = x.c${DELETE_PATH_ID}) AS pd` +
+    ` ANTI JOIN (SELECT p.data_path, x.c${DELETE_FILE_POS_ID} AS pos FROM ${readFiles(files, POSITION_DELETE_FIELDS, input.local, false)} AS x` +
+    ` JOIN ${input.pairs} AS p ON p.delete_path = x.${FILE} AND p.data_location = x.c${DELETE_FILE_PATH_ID}) AS pd` +
     ` ON pd.data_path = d.${FILE} AND pd.pos = d.file_row_number`
   );
 }

@@ -176,17 +176,22 @@ function isRepeated(field: NestedField, schema: Schema): boolean {
  * @throws LakeError('unsupported') for a comparison whose literal the column's type cannot hold.
  */
 export function evaluateRow(bound: BoundExpression, get: (fieldId: number) => Value): boolean {
+  return holds(bound, (predicate) => evaluatePredicate(predicate, get(predicate.field.id)));
+}
+
+/** What an expression comes to, given what each of its predicates does. */
+export function holds(bound: BoundExpression, test: (predicate: BoundPredicate) => boolean): boolean {
   switch (bound.kind) {
     case 'true':
       return true;
     case 'false':
       return false;
     case 'and':
-      return bound.children.every((child) => evaluateRow(child, get));
+      return bound.children.every((child) => holds(child, test));
     case 'or':
-      return bound.children.some((child) => evaluateRow(child, get));
+      return bound.children.some((child) => holds(child, test));
     default:
-      return evaluatePredicate(bound, get(bound.field.id));
+      return test(bound);
   }
 }
 

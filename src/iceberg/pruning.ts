@@ -1,4 +1,4 @@
-import { type BoundExpression, type BoundPredicate, isFloating } from './expressions.ts';
+import { type BoundExpression, type BoundPredicate, holds, isFloating } from './expressions.ts';
 import type { DataFile } from './manifest.ts';
 import type { FieldSummary, ManifestFile } from './manifest-list.ts';
 import { mayHoldValue, type SourceRange, sourceRange } from './partition-ranges.ts';
@@ -22,7 +22,7 @@ export function manifestMayMatch(
 ): boolean {
   const summaries = manifestFile.partitions;
   if (summaries?.length !== spec.fields.length) return true;
-  return mayMatch(bound, (predicate) =>
+  return holds(bound, (predicate) =>
     partitionFields(spec, schema, predicate).every(({ transform, type, at }) => {
       const summary = summaries[at];
       return summary === undefined || summaryMayMatch(predicate, transform, type, summary);
@@ -37,7 +37,7 @@ export function partitionMayMatch(
   spec: PartitionSpec,
   tuple: readonly Value[],
 ): boolean {
-  return mayMatch(bound, (predicate) =>
+  return holds(bound, (predicate) =>
     partitionFields(spec, schema, predicate).every(({ transform, type, at }) => {
       const value = tuple[at];
       if (value === undefined) return true;
@@ -56,7 +56,7 @@ export function partitionMustMatch(
   spec: PartitionSpec,
   tuple: readonly Value[],
 ): boolean {
-  return mustMatch(bound, (predicate) =>
+  return holds(bound, (predicate) =>
     partitionFields(spec, schema, predicate).some(({ transform, type, at }) => {
       const value = tuple[at];
       return value !== undefined && rangeMustMatch(predicate, tupleRange(transform, type, value));
@@ -66,42 +66,12 @@ export function partitionMustMatch(
 
 /** False if no row of the file can match, by its metrics. */
 export function fileMayMatch(bound: BoundExpression, schema: Schema, dataFile: DataFile): boolean {
-  return mayMatch(bound, (predicate) => rangeMayMatch(predicate, fileRange(predicate, schema, dataFile)));
+  return holds(bound, (predicate) => rangeMayMatch(predicate, fileRange(predicate, schema, dataFile)));
 }
 
 /** True if every row of the file matches, by its metrics. */
 export function fileMustMatch(bound: BoundExpression, schema: Schema, dataFile: DataFile): boolean {
-  return mustMatch(bound, (predicate) => rangeMustMatch(predicate, fileRange(predicate, schema, dataFile)));
-}
-
-function mayMatch(bound: BoundExpression, may: (predicate: BoundPredicate) => boolean): boolean {
-  switch (bound.kind) {
-    case 'true':
-      return true;
-    case 'false':
-      return false;
-    case 'and':
-      return bound.children.every((child) => mayMatch(child, may));
-    case 'or':
-      return bound.children.some((child) => mayMatch(child, may));
-    default:
-      return may(bound);
-  }
-}
-
-function mustMatch(bound: BoundExpression, must: (predicate: BoundPredicate) => boolean): boolean {
-  switch (bound.kind) {
-    case 'true':
-      return true;
-    case 'false':
-      return false;
-    case 'and':
-      return bound.children.every((child) => mustMatch(child, must));
-    case 'or':
-      return bound.children.some((child) => mustMatch(child, must));
-    default:
-      return must(bound);
-  }
+  return holds(bound, (predicate) => rangeMustMatch(predicate, fileRange(predicate, schema, dataFile)));
 }
 
 function fileRange({ field }: BoundPredicate, schema: Schema, file: DataFile): ValueRange {

@@ -3,16 +3,11 @@ import type { DuckDbEngine } from '../engine/duckdb.ts';
 import { localDataPath } from '../engine/sql-text.ts';
 import type { DataFile } from '../iceberg/manifest.ts';
 import { type PartitionSpec, partitionPath } from '../iceberg/partition-spec.ts';
+import { POSITION_DELETE_FIELDS } from '../iceberg/position-delete.ts';
 import type { Schema } from '../iceberg/schema.ts';
-import type { NestedField, Value } from '../iceberg/types.ts';
+import type { Value } from '../iceberg/types.ts';
 import { copyToParquet, type WrittenFile } from './copy.ts';
 import { fileMetrics } from './file-metrics.ts';
-
-/** The columns of a position delete file (spec: "Position Delete Files"). */
-export const POSITION_DELETE_FIELDS: readonly [NestedField, NestedField] = [
-  { id: 2147483546, name: 'file_path', required: true, type: 'string' },
-  { id: 2147483545, name: 'pos', required: true, type: 'long' },
-];
 
 export interface PositionDeleteRequest {
   /** A query that gives `file_path` (locations as manifests name them) and `pos`, in any order, of one partition's data files. */

@@ -37,16 +37,25 @@ export async function appendSelect(
   identifier: TableIdentifier,
   request: AppendOptions & { readonly sql: string },
 ): Promise<WriteResult> {
+  return commitSelect(context, engine, identifier, request, appendFiles);
+}
+
+/**
+ * Writes a query's rows as new files and commits the change that `change` makes of them. Errors: as `writeSelect` and `commitWithRetry`.
+ */
+export async function commitSelect<R extends AppendOptions & { readonly sql: string }>(
+  context: LakeContext,
+  engine: DuckDbEngine,
+  identifier: TableIdentifier,
+  request: R,
+  change: (ids: ChangeIds, files: readonly AddedFile[], options: R) => Derive<StagedSnapshot>,
+): Promise<WriteResult> {
   const table = await openTable(context, identifier);
   // Fails before anything is written if the branch is a tag.
   branchSnapshot(table.metadata, request.branch ?? MAIN_BRANCH);
   const added = await writeTableSelect(table, engine, request.sql);
-  const result = await commitWithRetry(
-    context,
-    identifier,
-    appendFiles(newChange(context.clock), added, request),
-    request,
-  );
+  const derive = change(newChange(context.clock), added, request);
+  const result = await commitWithRetry(context, identifier, derive, request);
   return { ...result, ...writtenFiles(added) };
 }
 

@@ -1,6 +1,7 @@
 import { LakeError } from '../errors.ts';
 import type { DataFile } from '../iceberg/manifest.ts';
 import { type PartitionSpec, partitionKey } from '../iceberg/partition-spec.ts';
+import { DELETE_FILE_PATH_ID } from '../iceberg/position-delete.ts';
 
 /** A delete file that applies to a data file. */
 export interface DeleteTask {
@@ -9,9 +10,6 @@ export interface DeleteTask {
   readonly sequenceNumber: number;
 }
 
-/** Field id of `file_path` in position delete files (spec: "Reserved Field IDs"). */
-export const DELETE_PATH_ID = 2147483546;
-
 const scopeKey = (spec: PartitionSpec, file: DataFile): string =>
   `${spec['spec-id']}|${partitionKey(file.partition)}`;
 
@@ -19,8 +17,8 @@ const scopeKey = (spec: PartitionSpec, file: DataFile): string =>
 function mayName(deleteFile: DataFile, path: string): boolean {
   if (deleteFile.referencedDataFile !== undefined) return deleteFile.referencedDataFile === path;
   const bytes = Buffer.from(path, 'utf8');
-  const lower = deleteFile.lowerBounds?.get(DELETE_PATH_ID);
-  const upper = deleteFile.upperBounds?.get(DELETE_PATH_ID);
+  const lower = deleteFile.lowerBounds?.get(DELETE_FILE_PATH_ID);
+  const upper = deleteFile.upperBounds?.get(DELETE_FILE_PATH_ID);
   if (lower && Buffer.compare(bytes, lower) < 0) return false;
   return !(upper && Buffer.compare(bytes, upper) > 0);
 }

@@ -3,14 +3,13 @@ import type { DuckDbEngine } from '../engine/duckdb.ts';
 import { LakeError } from '../errors.ts';
 import { partitionKey } from '../iceberg/partition-spec.ts';
 import { MAIN_BRANCH } from '../iceberg/refs.ts';
-import { type WriteResult, writtenFiles } from './append.ts';
-import { type CommitOptions, commitWithRetry, type Derive } from './commit.ts';
+import { commitSelect, type WriteResult } from './append.ts';
+import type { CommitOptions, Derive } from './commit.ts';
 import type { LakeContext } from './context.ts';
 import { liveEntries, type SnapshotEntry } from './manifests.ts';
-import { type AddedFile, type ChangeIds, newChange } from './snapshot-files.ts';
+import type { AddedFile, ChangeIds } from './snapshot-files.ts';
 import { branchSnapshot, type ChangeOptions, type StagedSnapshot, stageSnapshot } from './stage-snapshot.ts';
-import { openTable, type Table } from './table.ts';
-import { writeTableSelect } from './write-table.ts';
+import type { Table } from './table.ts';
 
 export interface OverwriteOptions extends ChangeOptions, CommitOptions {
   /** `partitions` (default) replaces the partitions that the new rows fall into, `table` every row there is. */
@@ -94,14 +93,5 @@ export async function overwriteSelect(
   identifier: TableIdentifier,
   request: OverwriteOptions & { readonly sql: string },
 ): Promise<WriteResult> {
-  const table = await openTable(context, identifier);
-  branchSnapshot(table.metadata, request.branch ?? MAIN_BRANCH);
-  const added = await writeTableSelect(table, engine, request.sql);
-  const result = await commitWithRetry(
-    context,
-    identifier,
-    overwriteFiles(newChange(context.clock), added, request),
-    request,
-  );
-  return { ...result, ...writtenFiles(added) };
+  return commitSelect(context, engine, identifier, request, overwriteFiles);
 }

@@ -3,14 +3,11 @@ import { type Tier, tierOf } from '../config.ts';
 import { quoteText } from '../engine/sql-text.ts';
 import { LakeError } from '../errors.ts';
 import type { DataFile } from '../iceberg/manifest.ts';
+import { DELETE_FILE_PATH_ID, DELETE_FILE_POS_ID } from '../iceberg/position-delete.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { JournaledMove } from './journal.ts';
 import { rewrittenDeletePath, type TablePlaces } from './relocation-paths.ts';
 import type { Scratch } from './scratch.ts';
-
-/** Reserved field ids of position delete files (spec: "Reserved Field IDs"). */
-const FILE_PATH_ID = 2147483546;
-const POS_ID = 2147483545;
 
 /** Where a data file went. */
 export interface MovedTo {
@@ -57,8 +54,8 @@ export class DeleteRewriter {
 
   #mayNameMoved(file: DataFile): boolean {
     if (file.referencedDataFile !== undefined) return this.#input.moved.has(file.referencedDataFile);
-    const lower = file.lowerBounds?.get(FILE_PATH_ID);
-    const upper = file.upperBounds?.get(FILE_PATH_ID);
+    const lower = file.lowerBounds?.get(DELETE_FILE_PATH_ID);
+    const upper = file.upperBounds?.get(DELETE_FILE_PATH_ID);
     const first = this.#sortedMoved[lower === undefined ? 0 : firstNotBelow(this.#sortedMoved, lower)];
     return first !== undefined && (upper === undefined || Buffer.compare(first, upper) <= 0);
   }
@@ -96,7 +93,7 @@ export class DeleteRewriter {
       FROM read_parquet(${quoteText(source)}) d
       LEFT JOIN (VALUES ${pairs.join(', ')}) m(old_path, new_path) ON d.file_path = m.old_path
       ORDER BY 1, 2`;
-    const ids = `FIELD_IDS {file_path: ${FILE_PATH_ID}, pos: ${POS_ID}}`;
+    const ids = `FIELD_IDS {file_path: ${DELETE_FILE_PATH_ID}, pos: ${DELETE_FILE_POS_ID}}`;
     const engine = await scratch.engine();
     await engine.run(`COPY (${select}) TO ${quoteText(target)} (FORMAT parquet, COMPRESSION zstd, ${ids})`);
   }
@@ -147,8 +144,8 @@ export function describeRewritten(
     ...rest,
     filePath: to,
     fileSizeInBytes: size,
-    lowerBounds: new Map([...(file.lowerBounds ?? []), [FILE_PATH_ID, lowest]]),
-    upperBounds: new Map([...(file.upperBounds ?? []), [FILE_PATH_ID, highest]]),
+    lowerBounds: new Map([...(file.lowerBounds ?? []), [DELETE_FILE_PATH_ID, lowest]]),
+    upperBounds: new Map([...(file.upperBounds ?? []), [DELETE_FILE_PATH_ID, highest]]),
     ...(referencedDataFile === undefined ? {} : { referencedDataFile: lowest.toString() }),
   };
 }
