@@ -4,6 +4,7 @@ import { LakeError } from '../src/errors.ts';
 import { parseJson, stringifyJson } from '../src/iceberg/json.ts';
 import type { ObjectStore } from '../src/storage/object-store.ts';
 import { errorBody } from './http/error-response.ts';
+import { allTables } from './routes/all-tables.ts';
 import { commitTable } from './routes/commit-table.ts';
 import { commitTransaction } from './routes/commit-transaction.ts';
 import { createNamespace } from './routes/create-namespace.ts';
@@ -47,6 +48,7 @@ const ROUTES: readonly Route[] = [
   renameTable,
   reportMetrics,
   commitTransaction,
+  allTables,
   leases,
   relocations,
   relocationMoves,

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Clock } from '../src/clock.ts';
 import { LakeError } from '../src/errors.ts';
+import type { ObjectStore } from '../src/storage/object-store.ts';
 import { openStore } from '../src/storage/store.ts';
 import { buildCatalogApp } from './app.ts';
 import type { CatalogTier } from './service/context.ts';
@@ -15,6 +16,8 @@ export interface CatalogServerOptions {
   /** 0 takes a free one. */
   readonly port: number;
   readonly clock: Clock;
+  /** Where the tables' metadata lies; default: the local disk. */
+  readonly objects?: ObjectStore;
   readonly logger?: FastifyBaseLogger;
 }
 
@@ -26,11 +29,11 @@ export interface CatalogServer {
 
 /** Serves the catalog over HTTP. Errors: `usage` for a host or port that cannot be listened on, those of `SqliteStore.open`. */
 export async function startCatalogServer(options: CatalogServerOptions): Promise<CatalogServer> {
-  const { database, warehouse, tiers, host, port, clock, logger } = options;
+  const { database, warehouse, tiers, host, port, clock, logger, objects = openStore() } = options;
   const store = await SqliteStore.open(database, clock);
   const app = buildCatalogApp({
     store,
-    objects: openStore(),
+    objects,
     clock,
     warehouse,
     ...(tiers === undefined ? {} : { tiers }),

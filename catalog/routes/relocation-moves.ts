@@ -12,18 +12,21 @@ const move = z.object({
   'from-tier': z.string().nullish(),
   'to-tier': z.string().nullish(),
 });
-const body = z.object({ moves: z.array(move).min(1).max(MAX_MOVES) });
+const body = z.object({
+  'lease-id': z.string().min(1),
+  moves: z.array(move).min(1).max(MAX_MOVES),
+});
 
 /** /lake/v1/relocations/{id}/moves: the journal of old and new locations. */
-export const relocationMoves: Route = (app, { store }) => {
+export const relocationMoves: Route = (app, { store, clock }) => {
   app.post('/lake/v1/relocations/:id/moves', async (request, reply) => {
-    const { moves } = bodyOf(request, body);
+    const { moves, 'lease-id': leaseId } = bodyOf(request, body);
     const rows = moves.map(({ 'from-tier': fromTier, 'to-tier': toTier, ...rest }) => ({
       ...rest,
       fromTier: fromTier ?? null,
       toTier: toTier ?? null,
     }));
-    await store.addMoves(idOf(request), rows);
+    await store.addMoves(idOf(request), rows, { leaseId, nowMs: clock.now() });
     return reply.code(204).send();
   });
   app.get('/lake/v1/relocations/:id/moves', async (request) => {

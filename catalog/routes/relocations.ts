@@ -13,7 +13,10 @@ const begin = z.object({
   plan: z.unknown(),
 });
 const filter = z.object({ 'table-uuid': z.string().optional(), state: z.string().optional() });
-const change = z.object({ state: z.enum(['rolled-back', 'finished']), 'lease-id': z.string().optional() });
+const change = z.object({
+  state: z.enum(['rolled-back', 'finished', 'cleaned']),
+  'lease-id': z.string().optional(),
+});
 
 function toJson(relocation: Relocation) {
   return {

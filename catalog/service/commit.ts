@@ -2,11 +2,13 @@ import { isKind, LakeError } from '../../src/errors.ts';
 import { checkRequirements, type TableRequirement } from '../../src/iceberg/requirements.ts';
 import type { TableMetadata } from '../../src/iceberg/table-metadata.ts';
 import { applyUpdates, type TableUpdate } from '../../src/iceberg/updates.ts';
-import type { TableName } from '../store/catalog-store.ts';
+import type { Fence, PointerChange, TableName } from '../store/catalog-store.ts';
 import { noSuchTable } from '../store/not-there.ts';
 import type { CatalogContext } from './context.ts';
+import { checkAgainstExpiry } from './expiry-guard.ts';
 import type { MetadataFile } from './metadata-files.ts';
 import { checkAgainstMoves } from './moved-paths.ts';
+import { surelyRefused } from './pointer-outcome.ts';
 
 /** One table's part of a commit. */
 export interface TableChange {
@@ -19,6 +21,7 @@ interface Prepared {
   readonly table: TableName;
   readonly base: MetadataFile | null;
   readonly next: TableMetadata;
+  readonly fences: readonly Fence[];
 }
 
 /** How often a commit whose requirements still hold is applied anew to a table that moved on under it. */
@@ -66,12 +69,14 @@ async function prepare(context: CatalogContext, change: TableChange): Promise<Pr
     nowMs: context.clock.now(),
     ...(base === null ? {} : { previousMetadataLocation: base.location }),
   });
-  if (base !== null) await checkAgainstMoves(context, base.metadata, next, updates);
-  return { table, base, next };
+  checkAgainstExpiry(base?.metadata ?? null, next, updates);
+  const fences = await checkAgainstMoves(context, base?.metadata ?? null, next, updates);
+  return { table, base, next, fences };
 }
 
 async function publish(context: CatalogContext, prepared: readonly Prepared[]): Promise<MetadataFile[]> {
   const written: MetadataFile[] = [];
+  let asked = false;
   try {
     const files: MetadataFile[] = [];
     for (const { base, next } of prepared) {
@@ -83,18 +88,18 @@ async function publish(context: CatalogContext, prepared: readonly Prepared[]): 
       written.push(file);
       files.push(file);
     }
-    await context.store.changePointers(
-      prepared.map(({ table, base, next }, at) => ({
-        ...table,
-        uuid: next['table-uuid'],
-        expected: base?.location ?? null,
-        metadataLocation: files[at]?.location ?? '',
-      })),
-    );
+    const changes = prepared.map((one, at) => pointerChange(one, files[at]?.location ?? ''));
+    asked = true;
+    await context.store.changePointers(changes);
     return files;
   } catch (error) {
-    // After an unknown outcome a pointer may name these files: they stay.
-    if (!isKind(error, 'unknown-outcome')) await context.files.discard(written);
+    // After any other outcome a pointer may name these files: they stay.
+    if (!asked || surelyRefused(error)) await context.files.discard(written);
     throw error;
   }
+}
+
+function pointerChange({ table, base, next, fences }: Prepared, metadataLocation: string): PointerChange {
+  const expected = base?.location ?? null;
+  return { ...table, uuid: next['table-uuid'], expected, metadataLocation, fences };
 }

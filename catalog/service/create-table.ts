@@ -1,4 +1,3 @@
-import { isKind } from '../../src/errors.ts';
 import type { PartitionSpec } from '../../src/iceberg/partition-spec.ts';
 import type { Schema } from '../../src/iceberg/schema.ts';
 import type { SortOrder } from '../../src/iceberg/sort-order.ts';
@@ -8,6 +7,7 @@ import type { TableName } from '../store/catalog-store.ts';
 import { tableExists } from '../store/not-there.ts';
 import type { CatalogContext } from './context.ts';
 import type { MetadataFile } from './metadata-files.ts';
+import { surelyRefused } from './pointer-outcome.ts';
 
 export interface NewTableRequest {
   readonly schema: Schema;
@@ -49,7 +49,7 @@ export async function createTable(
   try {
     await context.store.changePointers([pointer]);
   } catch (error) {
-    if (!isKind(error, 'unknown-outcome')) await context.files.discard([file]);
+    if (surelyRefused(error)) await context.files.discard([file]);
     throw error;
   }
   return file;

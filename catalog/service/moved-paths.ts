@@ -1,63 +1,148 @@
-import { LakeError } from '../../src/errors.ts';
+import { isKind, LakeError } from '../../src/errors.ts';
 import type { DataFile } from '../../src/iceberg/manifest.ts';
 import { readManifest } from '../../src/iceberg/manifest.ts';
-import { readManifestList } from '../../src/iceberg/manifest-list.ts';
+import { type ManifestFile, readManifestList } from '../../src/iceberg/manifest-list.ts';
 import { DELETE_FILE_PATH_ID } from '../../src/iceberg/position-delete.ts';
 import type { Snapshot } from '../../src/iceberg/snapshot.ts';
-import { ancestors, type TableMetadata } from '../../src/iceberg/table-metadata.ts';
+import type { TableMetadata } from '../../src/iceberg/table-metadata.ts';
 import type { TableUpdate } from '../../src/iceberg/updates.ts';
+import type { Fence } from '../store/catalog-store.ts';
 import type { CatalogContext } from './context.ts';
+import { checkFences } from './fence-guard.ts';
 import { deletedPaths } from './position-delete-paths.ts';
+
+const FILES_PER_QUERY = 1000;
 
 /**
  * What a table that was moved between tiers demands of a commit beyond the spec. A writer that started before the move knows the
- * old paths: whatever it adds must not name them, or rows would be lost or come back once the old objects are deleted.
+ * old paths: whatever it adds must not name them, or rows would be lost or come back once the old objects are deleted. A table
+ * created anew (`base` null) under the uuid of a moved one is held to the same.
+ *
+ * @returns the fences that the commit itself puts on branches (a rollback), to be recorded with the pointer
  * Errors: `conflict` (the writer refreshes and derives anew), `invalid-argument` (a branch set back before its fence).
  */
 export async function checkAgainstMoves(
   context: CatalogContext,
-  base: TableMetadata,
+  base: TableMetadata | null,
   next: TableMetadata,
   updates: readonly TableUpdate[],
-): Promise<void> {
-  const uuid = base['table-uuid'];
-  if (!(await context.store.hasMoved(uuid))) return;
-  await checkFences(context, next);
+): Promise<readonly Fence[]> {
+  const uuid = next['table-uuid'];
+  if (!(await context.store.hasMoved(uuid))) return [];
+  const retained = new Map(base?.snapshots.map((snapshot) => [snapshot['snapshot-id'], snapshot]));
+  const inspected = new Set<string>();
   for (const update of updates) {
-    if (update.action === 'add-snapshot') await checkSnapshot(context, uuid, update.snapshot);
+    if (update.action !== 'add-snapshot') continue;
+    await checkSnapshot(context, uuid, { snapshot: update.snapshot, retained, inspected });
   }
+  return checkFences(context, base, next);
 }
 
-async function checkFences(context: CatalogContext, next: TableMetadata): Promise<void> {
-  const fences = await context.store.guardedFences(next['table-uuid'], context.clock.now());
-  for (const fence of fences) {
-    const head = Object.hasOwn(next.refs, fence.ref) ? next.refs[fence.ref]?.['snapshot-id'] : undefined;
-    if (head === undefined || head === fence.snapshotId) continue;
-    for (const before of ancestors(next, fence.snapshotId)) {
-      if (before['snapshot-id'] !== head) continue;
-      throw new LakeError(
-        'invalid-argument',
-        `Branch ${fence.ref} cannot be set back to snapshot ${head} yet: files moved since`,
-        {
-          hint: `Writers that began before the move could lose rows until ${new Date(fence.untilMs).toISOString()}; wait until then.`,
-        },
-      );
-    }
-  }
+interface AddedSnapshot {
+  readonly snapshot: Snapshot;
+  /** The base's snapshots by id: the move went over all that they list. */
+  readonly retained: ReadonlyMap<bigint, Snapshot>;
+  /** Manifests that this commit's snapshots list and that have been looked into. */
+  readonly inspected: Set<string>;
 }
 
-async function checkSnapshot(context: CatalogContext, tableUuid: string, snapshot: Snapshot): Promise<void> {
-  const manifests = [...readManifestList(await context.objects.get(snapshot['manifest-list']))];
+async function checkSnapshot(
+  context: CatalogContext,
+  tableUuid: string,
+  added: AddedSnapshot,
+): Promise<void> {
+  const { snapshot, inspected } = added;
+  const manifests = await manifestsOf(context, snapshot);
   const paths = manifests.map((manifest) => manifest.manifestPath);
   await refuseRetired(context, tableUuid, [snapshot['manifest-list'], ...paths]);
+  const known = await retainedManifests(context, manifests, added);
+  // A fence lists what moved as deleted. Anybody else who deletes an old path leaves the moved file's rows in the table.
+  const deleter = isFence(snapshot, manifests) ? null : snapshot['snapshot-id'];
   for (const manifest of manifests) {
-    if (manifest.addedSnapshotId !== snapshot['snapshot-id']) continue;
-    const live: DataFile[] = [];
-    for (const entry of readManifest(await context.objects.get(manifest.manifestPath)).entries) {
-      if (entry.status !== 'deleted') live.push(entry.dataFile);
-    }
-    await checkFiles(context, tableUuid, live);
+    const path = manifest.manifestPath;
+    if (known.has(path) || inspected.has(path)) continue;
+    await checkManifest(context, tableUuid, manifest, deleter);
+    inspected.add(path);
   }
+}
+
+function isFence(snapshot: Snapshot, manifests: readonly ManifestFile[]): boolean {
+  const id = snapshot['snapshot-id'];
+  const lists = ({ addedFilesCount: added, existingFilesCount: existing }: ManifestFile) =>
+    added + existing > 0;
+  const own = manifests.filter((manifest) => manifest.addedSnapshotId === id);
+  return snapshot.summary.operation === 'replace' && !own.some(lists);
+}
+
+/** The manifests of an added snapshot. Errors: `invalid-argument` if its list is not there. */
+async function manifestsOf(context: CatalogContext, snapshot: Snapshot): Promise<ManifestFile[]> {
+  return [...readManifestList(await written(context, snapshot['manifest-list'], 'manifest list'))];
+}
+
+async function written(context: CatalogContext, location: string, what: string): Promise<Uint8Array> {
+  try {
+    return await context.objects.get(location);
+  } catch (error) {
+    if (!isKind(error, 'not-found')) throw error;
+    throw new LakeError('invalid-argument', `There is no ${what} ${location}`, {
+      where: location,
+      hint: 'Nothing was committed: write all files before the commit.',
+      cause: error,
+    });
+  }
+}
+
+/**
+ * The paths of those of `manifests` that a retained snapshot of the base lists. A manifest stands in the list of the snapshot that
+ * added it, and in the parent's if it was carried on; one found in neither is inspected, whatever it is.
+ */
+async function retainedManifests(
+  context: CatalogContext,
+  manifests: readonly ManifestFile[],
+  { snapshot, retained }: AddedSnapshot,
+): Promise<ReadonlySet<string>> {
+  const known = new Set<string>();
+  const adders = new Set(manifests.map((manifest) => manifest.addedSnapshotId));
+  const parent = snapshot['parent-snapshot-id'];
+  if (parent !== undefined) adders.add(parent);
+  for (const id of adders) {
+    const list = retained.get(id)?.['manifest-list'];
+    if (list === undefined || list === '') continue;
+    for (const manifest of await listedBy(context, list)) known.add(manifest.manifestPath);
+  }
+  return known;
+}
+
+/** An old list that is gone vouches for nothing: its manifests are inspected like new ones. */
+async function listedBy(context: CatalogContext, list: string): Promise<Iterable<ManifestFile>> {
+  try {
+    return readManifestList(await context.objects.get(list));
+  } catch (error) {
+    if (isKind(error, 'not-found')) return [];
+    throw error;
+  }
+}
+
+/** `deleter`: the snapshot whose deletions are checked too; null for none. */
+async function checkManifest(
+  context: CatalogContext,
+  tableUuid: string,
+  manifest: ManifestFile,
+  deleter: bigint | null,
+): Promise<void> {
+  let files: DataFile[] = [];
+  for (const entry of readManifest(await written(context, manifest.manifestPath, 'manifest')).entries) {
+    const { dataFile, status, snapshotId } = entry;
+    if (status === 'deleted' && (deleter === null || (snapshotId ?? manifest.addedSnapshotId) !== deleter)) {
+      continue;
+    }
+    // Of a deleted delete file only the path counts: what it names is deleted no more.
+    files.push(status === 'deleted' ? { ...dataFile, content: 'data' } : dataFile);
+    if (files.length < FILES_PER_QUERY) continue;
+    await checkFiles(context, tableUuid, files);
+    files = [];
+  }
+  await checkFiles(context, tableUuid, files);
 }
 
 async function checkFiles(
@@ -66,7 +151,9 @@ async function checkFiles(
   files: readonly DataFile[],
 ): Promise<void> {
   const named = files.flatMap((file) =>
-    file.referencedDataFile === undefined ? [file.filePath] : [file.filePath, file.referencedDataFile],
+    file.content === 'data' || file.referencedDataFile === undefined
+      ? [file.filePath]
+      : [file.filePath, file.referencedDataFile],
   );
   await refuseRetired(context, tableUuid, named);
   for (const file of files) {
@@ -95,6 +182,7 @@ async function refuseRetired(
   tableUuid: string,
   locations: readonly string[],
 ): Promise<void> {
+  if (locations.length === 0) return;
   const [first] = await context.store.retiredAmong(tableUuid, locations);
   if (first === undefined) return;
   throw new LakeError('conflict', `The commit names ${first}, which has moved to another tier`, {

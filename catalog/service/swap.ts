@@ -1,4 +1,4 @@
-import { isKind, LakeError } from '../../src/errors.ts';
+import { LakeError } from '../../src/errors.ts';
 import type { Snapshot } from '../../src/iceberg/snapshot.ts';
 import { snapshotById, type TableMetadata } from '../../src/iceberg/table-metadata.ts';
 import { applyUpdates, type TableUpdate } from '../../src/iceberg/updates.ts';
@@ -6,6 +6,7 @@ import type { RetiredObject } from '../store/catalog-store.ts';
 import { movedOn, noSuchTable, tableText } from '../store/not-there.ts';
 import type { CatalogContext } from './context.ts';
 import type { MetadataFile } from './metadata-files.ts';
+import { surelyRefused } from './pointer-outcome.ts';
 
 export interface SwapRequest {
   readonly leaseId: string;
@@ -33,6 +34,7 @@ export async function swapRelocation(
     throw movedOn(`Table ${tableText(relocation)} was changed since the move was prepared`);
   }
   const base = await context.files.read(pointer.metadataLocation);
+  refuseV1(base.metadata, tableText(relocation));
   await requireManifestLists(context, request);
   const file = await context.files.write(swapped(base, request, context.clock.now()), base.location);
   try {
@@ -42,13 +44,22 @@ export async function swapRelocation(
       pointer: { ...pointer, expected: base.location, metadataLocation: file.location },
       retired: request.retired,
       fences: request.fences.map(({ ref, snapshot }) => ({ ref, snapshotId: snapshot['snapshot-id'] })),
+      afterSequenceNumber: base.metadata['last-sequence-number'],
       nowMs: context.clock.now(),
     });
   } catch (error) {
-    if (!isKind(error, 'unknown-outcome')) await context.files.discard([file]);
+    if (surelyRefused(error)) await context.files.discard([file]);
     throw error;
   }
   return file;
+}
+
+/** Without sequence numbers nothing would tell a stale writer's snapshot from a fresh one. */
+function refuseV1(metadata: TableMetadata, name: string): void {
+  if (metadata['format-version'] >= 2) return;
+  throw new LakeError('unsupported', `Table ${name} has format v1, whose files are not moved`, {
+    hint: 'Nothing was swapped: upgrade the table to format v2 first.',
+  });
 }
 
 /** A pointer to a list that is not there would make a snapshot unreadable for good. */

@@ -16,6 +16,8 @@ export interface TablePointer extends TableName {
 /** A compare-and-set of a table's pointer; `expected` null creates the table. */
 export interface PointerChange extends TablePointer {
   readonly expected: string | null;
+  /** Fences that the commit itself puts on branches, to be guarded from now on. */
+  readonly fences?: readonly Fence[];
 }
 
 /** One page: rows after `after` in the order of their keys; all rows without `limit`. */
@@ -25,13 +27,14 @@ export interface PageRequest {
 }
 
 export interface RelocationStateChange {
-  readonly state: 'rolled-back' | 'finished';
+  readonly state: 'rolled-back' | 'finished' | 'cleaned';
   readonly leaseId: string | null;
   /** Wall clock, ms. */
   readonly nowMs: number;
 }
 
-export type RelocationState = 'copying' | 'swapped' | 'finished' | 'rolled-back';
+/** `finished`: swapped, and its old objects are gone. `cleaned`: rolled back, and what it had made is gone. */
+export type RelocationState = 'copying' | 'swapped' | 'finished' | 'rolled-back' | 'cleaned';
 export type MoveKind = 'data' | 'delete' | 'manifest' | 'manifest-list';
 
 export interface Relocation extends TableName {
@@ -60,6 +63,12 @@ export interface Lease {
   readonly expiresAtMs: number;
 }
 
+/** A lease as its holder shows it, and when (wall clock, ms). */
+export interface HeldLease {
+  readonly leaseId: string;
+  readonly nowMs: number;
+}
+
 export interface RetiredObject {
   readonly location: string;
   readonly kind: MoveKind;
@@ -77,6 +86,8 @@ export interface Fence {
   readonly ref: string;
   readonly snapshotId: bigint;
   readonly untilMs: number;
+  /** The table's last sequence number before the move: fences of the same move have the same, those of later ones a higher one. */
+  readonly afterSequenceNumber: number;
 }
 
 export interface Swap {
@@ -86,6 +97,8 @@ export interface Swap {
   /** Retired beside what the journal's moves retire. */
   readonly retired: readonly RetiredObject[];
   readonly fences: readonly { readonly ref: string; readonly snapshotId: bigint }[];
+  /** The table's last sequence number before the swap. */
+  readonly afterSequenceNumber: number;
   readonly nowMs: number;
 }
 
@@ -115,6 +128,8 @@ export interface CatalogStore {
 
   /** `not-found` for the namespace. */
   listTables(namespace: Levels, page: PageRequest): Promise<Page<string>>;
+  /** The pointers of all tables at one moment, ordered by uuid: a table that is renamed stands there once. */
+  allTables(): Promise<readonly TablePointer[]>;
   findTable(table: TableName): Promise<TablePointer | null>;
   /** All pointers or none. `conflict` if one is not at `expected`, `already-exists`, `not-found` for a namespace. */
   changePointers(changes: readonly PointerChange[]): Promise<void>;
@@ -137,8 +152,8 @@ export interface CatalogStore {
     readonly tableUuid?: string;
     readonly state?: string;
   }): Promise<readonly Relocation[]>;
-  /** `conflict` if the relocation is not copying, or a target path was ever used for something else. */
-  addMoves(id: string, moves: readonly Move[]): Promise<void>;
+  /** `conflict` if the relocation is not copying, its table is not leased to the caller, or a target path was ever used for something else. */
+  addMoves(id: string, moves: readonly Move[], lease: HeldLease): Promise<void>;
   listMoves(id: string, page: PageRequest): Promise<Page<Move>>;
   /** Pointer, state and ledger at once. `conflict`. */
   swap(swap: Swap): Promise<void>;
@@ -156,6 +171,8 @@ export interface CatalogStore {
   retiredAmong(tableUuid: string, locations: readonly string[]): Promise<readonly string[]>;
   /** A retired data file whose location lies in [lower, upper] by code points, if any. */
   retiredBetween(tableUuid: string, lower: string, upper: string): Promise<readonly string[]>;
+  /** The old paths, still in grace at `nowMs`, of data files that a move of this table brought to one of `locations`. */
+  dataMovedTo(tableUuid: string, locations: readonly string[], nowMs: number): Promise<readonly string[]>;
   /** Fences still guarded at `nowMs`. */
   guardedFences(tableUuid: string, nowMs: number): Promise<readonly Fence[]>;
   close(): Promise<void>;

@@ -1,7 +1,7 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import type { Clock } from '../../src/clock.ts';
 import { LakeError } from '../../src/errors.ts';
-import { SCHEMA } from './sqlite-schema.ts';
+import { MIGRATIONS, SCHEMA, SCHEMA_VERSION } from './sqlite-schema.ts';
 
 const BUSY_TIMEOUT_MS = 15_000;
 const SQLITE_BUSY = 5;
@@ -35,26 +35,31 @@ export class SqliteDatabase {
 
   /** Runs `work` as one transaction; whatever it throws rolls back. */
   transaction<T>(work: () => T): T {
+    // One that an earlier failure left open.
+    if (this.#database.isTransaction) this.#run('ROLLBACK');
     this.#run('BEGIN IMMEDIATE');
     let result: T;
     try {
       result = work();
     } catch (error) {
-      this.#rollback();
+      this.#rollback(error);
       throw fromSqlite(error, this.#path);
     }
     try {
       this.#database.exec('COMMIT');
     } catch (error) {
       this.#rollbackQuietly();
-      if (resultCode(error) === SQLITE_BUSY) throw fromSqlite(error, this.#path);
-      throw new LakeError('unknown-outcome', 'The catalog database failed while it committed', {
-        where: this.#path,
-        hint: 'The change may or may not have been applied: reload and look before anything is deleted.',
-        cause: error,
-      });
+      throw this.#inDoubt(error);
     }
     return result;
+  }
+
+  #inDoubt(cause: unknown): LakeError {
+    return new LakeError('unknown-outcome', 'The catalog database failed while it committed', {
+      where: this.#path,
+      hint: 'The change may or may not have been applied: reload and look before anything is deleted.',
+      cause,
+    });
   }
 
   all(sql: string, ...parameters: SQLInputValue[]): Row[] {
@@ -86,14 +91,19 @@ export class SqliteDatabase {
     this.#guarded(() => this.#database.exec(sql));
   }
 
-  #rollback(): void {
-    if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+  /** Nothing is known to be undone if this fails too. */
+  #rollback(cause: unknown): void {
+    try {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+    } catch {
+      throw this.#inDoubt(cause);
+    }
   }
 
   /** After a COMMIT that failed its outcome is what counts, whatever becomes of the rollback. */
   #rollbackQuietly(): void {
     try {
-      this.#rollback();
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
     } catch {
       // The connection is broken; the next statement on it says so.
     }
@@ -114,9 +124,7 @@ function openFile(path: string): DatabaseSync {
     const mode = database.prepare('PRAGMA journal_mode').get();
     if (mode?.['journal_mode'] !== 'wal') database.exec('PRAGMA journal_mode = WAL');
     database.exec('PRAGMA synchronous = FULL');
-    const version = database.prepare('PRAGMA user_version').get()?.['user_version'];
-    if (version === 0) database.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`);
-    else if (version !== 1) throw newerSchema(path, version);
+    if (versionOf(database) !== SCHEMA_VERSION) migrate(database, path);
     return database;
   } catch (error) {
     database.close();
@@ -124,10 +132,25 @@ function openFile(path: string): DatabaseSync {
   }
 }
 
-function newerSchema(path: string, version: unknown): LakeError {
+function versionOf(database: DatabaseSync): number {
+  return Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+}
+
+/** Under the write lock, as another process may be about to do the same. */
+function migrate(database: DatabaseSync, path: string): void {
+  database.exec('BEGIN IMMEDIATE');
+  for (let version = versionOf(database); version !== SCHEMA_VERSION; version = versionOf(database)) {
+    const step = version === 0 ? SCHEMA : MIGRATIONS.get(version);
+    if (step === undefined) throw foreignSchema(path, version);
+    database.exec(step);
+  }
+  database.exec('COMMIT');
+}
+
+function foreignSchema(path: string, version: number): LakeError {
   return new LakeError(
     'unsupported',
-    `The catalog database has schema version ${version}, this program knows 1`,
+    `The catalog database has schema version ${version}, this program knows up to ${SCHEMA_VERSION}`,
     {
       where: path,
       hint: 'Use the version of Lakewarden that wrote it, or a newer one. The file was left as it is.',

@@ -35,13 +35,26 @@ export function swap(database: SqliteDatabase, request: Swap): void {
     );
   }
   for (const { ref, snapshotId } of request.fences) {
-    database.run('INSERT INTO fences VALUES (?, ?, ?, ?)', relocation.tableUuid, ref, `${snapshotId}`, until);
+    const { afterSequenceNumber } = request;
+    addFence(database, relocation.tableUuid, { ref, snapshotId, untilMs: until, afterSequenceNumber });
   }
   database.run(
     "UPDATE relocations SET state = 'swapped', swapped_at_ms = ?, lease_id = ? WHERE relocation_id = ?",
     nowMs,
     request.leaseId,
     relocationId,
+  );
+}
+
+export function addFence(database: SqliteDatabase, tableUuid: string, fence: Fence): void {
+  database.run(
+    `INSERT INTO fences (table_uuid, ref, snapshot_id, until_ms, after_sequence_number)
+     VALUES (?, ?, ?, ?, ?)`,
+    tableUuid,
+    fence.ref,
+    `${fence.snapshotId}`,
+    fence.untilMs,
+    fence.afterSequenceNumber,
   );
 }
 
@@ -119,10 +132,28 @@ export function retiredBetween(
   return rows.map((row) => String(row['location']));
 }
 
+export function dataMovedTo(
+  database: SqliteDatabase,
+  tableUuid: string,
+  locations: readonly string[],
+  nowMs: number,
+): readonly string[] {
+  const rows = database.all(
+    `SELECT ledger.location FROM moves JOIN ledger
+       ON ledger.relocation_id = moves.relocation_id AND ledger.location = moves.from_location
+     WHERE moves.to_location IN (SELECT value FROM json_each(?)) AND moves.kind = 'data'
+       AND ledger.table_uuid = ? AND ledger.delete_after_ms > ?`,
+    JSON.stringify(locations),
+    tableUuid,
+    nowMs,
+  );
+  return rows.map((row) => String(row['location']));
+}
+
 export function guardedFences(database: SqliteDatabase, tableUuid: string, nowMs: number): readonly Fence[] {
   return database
     .all(
-      'SELECT ref, snapshot_id, until_ms FROM fences WHERE table_uuid = ? AND until_ms > ?',
+      'SELECT ref, snapshot_id, until_ms, after_sequence_number FROM fences WHERE table_uuid = ? AND until_ms > ?',
       tableUuid,
       nowMs,
     )
@@ -130,5 +161,6 @@ export function guardedFences(database: SqliteDatabase, tableUuid: string, nowMs
       ref: String(row['ref']),
       snapshotId: BigInt(String(row['snapshot_id'])),
       untilMs: Number(row['until_ms']),
+      afterSequenceNumber: Number(row['after_sequence_number']),
     }));
 }

@@ -1,5 +1,6 @@
 import { LakeError } from '../../src/errors.ts';
 import type {
+  HeldLease,
   Lease,
   Move,
   MoveKind,
@@ -18,8 +19,9 @@ export const MOVE_KINDS = [
   'manifest',
   'manifest-list',
 ] as const satisfies readonly MoveKind[];
-const STATES: readonly RelocationState[] = ['copying', 'swapped', 'finished', 'rolled-back'];
-const BEFORE: Readonly<Record<'rolled-back' | 'finished', RelocationState>> = {
+const STATES: readonly RelocationState[] = ['copying', 'swapped', 'finished', 'rolled-back', 'cleaned'];
+const BEFORE: Readonly<Record<RelocationStateChange['state'], RelocationState>> = {
+  cleaned: 'rolled-back',
   'rolled-back': 'copying',
   finished: 'swapped',
 };
@@ -140,13 +142,13 @@ function relocationOf(row: Row): Relocation {
   };
 }
 
-export function requireCopying(database: SqliteDatabase, id: string): Relocation {
+function requireCopying(database: SqliteDatabase, id: string): Relocation {
   const relocation = requireRelocation(database, id);
   if (relocation.state !== 'copying') throw wrongState(relocation);
   return relocation;
 }
 
-/** The relocation that a swap may be made of: copying, and its table leased to the caller. */
+/** The relocation that may be journaled into and swapped: copying, and its table leased to the caller. */
 export function requireSwappable(
   database: SqliteDatabase,
   id: string,
@@ -165,8 +167,14 @@ function wrongState(relocation: Relocation): LakeError {
   });
 }
 
-export function addMoves(database: SqliteDatabase, id: string, moves: readonly Move[]): void {
-  requireCopying(database, id);
+export function addMoves(
+  database: SqliteDatabase,
+  id: string,
+  moves: readonly Move[],
+  { leaseId, nowMs }: HeldLease,
+): void {
+  // A run that lost its lease must not journal into what another one goes on with.
+  requireSwappable(database, id, leaseId, nowMs);
   for (const move of moves) {
     const added = database.run(
       `INSERT INTO moves (relocation_id, from_location, to_location, kind, size, from_tier, to_tier)

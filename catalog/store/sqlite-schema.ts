@@ -59,7 +59,19 @@ CREATE TABLE IF NOT EXISTS fences (
   ref TEXT NOT NULL,
   snapshot_id TEXT NOT NULL,
   until_ms INTEGER NOT NULL,
+  after_sequence_number INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (table_uuid, ref, snapshot_id)
 ) STRICT;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 `;
+
+/** What brings a database of an older version to the next one, by the older version. */
+export const MIGRATIONS: ReadonlyMap<number, string> = new Map([
+  [
+    1,
+    'ALTER TABLE fences ADD COLUMN after_sequence_number INTEGER NOT NULL DEFAULT 0; PRAGMA user_version = 2;',
+  ],
+]);
+
+/** The version that `SCHEMA` makes. */
+export const SCHEMA_VERSION = 2;

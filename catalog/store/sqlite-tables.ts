@@ -106,6 +106,14 @@ export function listTables(database: SqliteDatabase, namespace: Levels, page: Pa
   return toPage(names, page, (name) => name);
 }
 
+/** One statement, so that no rename can come in between. */
+export function allTables(database: SqliteDatabase): readonly TablePointer[] {
+  const rows = database.all('SELECT namespace, name, uuid, metadata_location FROM tables ORDER BY uuid');
+  return rows.map((row) =>
+    pointerOf({ namespace: splitLevels(String(row['namespace'])), name: String(row['name']) }, row),
+  );
+}
+
 export function findTable(database: SqliteDatabase, table: TableName): TablePointer | null {
   const row = database.get(
     'SELECT uuid, metadata_location FROM tables WHERE namespace = ? AND name = ?',

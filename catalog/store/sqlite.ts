@@ -2,6 +2,7 @@ import type { Clock } from '../../src/clock.ts';
 import type {
   CatalogStore,
   Fence,
+  HeldLease,
   Lease,
   LedgerEntry,
   Levels,
@@ -63,13 +64,20 @@ export class SqliteStore implements CatalogStore {
     return tables.listTables(this.#database, namespace, page);
   }
 
+  async allTables(): Promise<readonly TablePointer[]> {
+    return tables.allTables(this.#database);
+  }
+
   async findTable(table: TableName): Promise<TablePointer | null> {
     return tables.findTable(this.#database, table);
   }
 
   async changePointers(changes: readonly PointerChange[]): Promise<void> {
     this.#write((database) => {
-      for (const change of changes) tables.changePointer(database, change);
+      for (const change of changes) {
+        tables.changePointer(database, change);
+        for (const fence of change.fences ?? []) ledger.addFence(database, change.uuid, fence);
+      }
     });
   }
 
@@ -111,8 +119,8 @@ export class SqliteStore implements CatalogStore {
     return relocations.listRelocations(this.#database, filter);
   }
 
-  async addMoves(id: string, moves: readonly Move[]): Promise<void> {
-    this.#write((database) => relocations.addMoves(database, id, moves));
+  async addMoves(id: string, moves: readonly Move[], lease: HeldLease): Promise<void> {
+    this.#write((database) => relocations.addMoves(database, id, moves, lease));
   }
 
   async listMoves(id: string, page: PageRequest): Promise<Page<Move>> {
@@ -148,6 +156,14 @@ export class SqliteStore implements CatalogStore {
 
   async retiredBetween(tableUuid: string, lower: string, upper: string): Promise<readonly string[]> {
     return ledger.retiredBetween(this.#database, tableUuid, lower, upper);
+  }
+
+  async dataMovedTo(
+    tableUuid: string,
+    locations: readonly string[],
+    nowMs: number,
+  ): Promise<readonly string[]> {
+    return ledger.dataMovedTo(this.#database, tableUuid, locations, nowMs);
   }
 
   async guardedFences(tableUuid: string, nowMs: number): Promise<readonly Fence[]> {

@@ -84,7 +84,7 @@ export class RestCatalog implements Catalog {
 
   async createTable(namespace: Namespace, request: CreateTableRequest): Promise<LoadedTable> {
     const body = await this.#call('POST', `namespaces/${namespacePath(namespace)}/tables`, request);
-    return asTable({ namespace, name: request.name }, body);
+    return changed(this.#uri, () => asTable({ namespace, name: request.name }, body));
   }
 
   async loadTable(identifier: TableIdentifier): Promise<LoadedTable> {
@@ -100,7 +100,8 @@ export class RestCatalog implements Catalog {
   }
 
   async commitTable(commit: TableCommit): Promise<LoadedTable> {
-    return asTable(commit.identifier, await this.#call('POST', tablePath(commit.identifier), commit));
+    const body = await this.#call('POST', tablePath(commit.identifier), commit);
+    return changed(this.#uri, () => asTable(commit.identifier, body));
   }
 
   async commitTransaction(commits: readonly TableCommit[]): Promise<void> {
@@ -202,6 +203,15 @@ export class RestCatalog implements Catalog {
       }
     }
     throw fromResponse(response.status, parsedOrNull(text), this.#uri, changes);
+  }
+}
+
+/** Reads the answer to a change that the catalog says it made: one that cannot be read must not look like a failed change. */
+function changed<T>(where: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw fromFailure(error, where, true);
   }
 }
 

@@ -2,11 +2,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { startCatalogServer } from '../../catalog/server.ts';
 import { RestCatalog } from '../../src/catalog-client/rest-client.ts';
 import { systemClock } from '../../src/clock.ts';
-import { catalogContract } from '../contract/catalog.ts';
-import { type CatalogUnderTest, embedded, newTable, served } from './lake.ts';
-
-catalogContract('embedded, by inject', () => embedded());
-catalogContract('served, by socket', () => served());
+import { type CatalogUnderTest, commitSnapshot, embedded, fileAt, newTable, stageSnapshot } from './lake.ts';
 
 let under: CatalogUnderTest;
 let base: string;
@@ -96,6 +92,41 @@ it('pages lists when asked to, and only then', async () => {
   const second = await send('GET', `/namespaces/n/tables?pageToken=${token}&pageSize=2`);
   expect(second.body).toEqual({ identifiers: [{ namespace: ['n'], name: 'c' }], 'next-page-token': null });
   expect((await send('GET', '/namespaces/n/tables?pageSize=2')).body.identifiers).toHaveLength(3);
+});
+
+it('leaves out snapshots that no ref names when it is asked to', async () => {
+  const { catalog, objects } = under;
+  let table = await newTable(catalog, { namespace: ['n'], name: 't' });
+  for (const id of [1n, 2n, 3n]) {
+    const staged = await stageSnapshot(objects, table, [fileAt(`file:///x/${id}`)], id);
+    table = await commitSnapshot(catalog, table, staged);
+  }
+  const tag = { action: 'set-snapshot-ref', 'ref-name': 'v1', type: 'tag', 'snapshot-id': 1n } as const;
+  await catalog.commitTable({ identifier: table.identifier, requirements: [], updates: [tag] });
+  const ids = async (query: string) => {
+    const { body } = await send('GET', `/namespaces/n/tables/t${query}`);
+    return body.metadata.snapshots.map((snapshot: { 'snapshot-id': number }) => snapshot['snapshot-id']);
+  };
+  expect(await ids('')).toEqual([1, 2, 3]);
+  expect(await ids('?snapshots=all')).toEqual([1, 2, 3]);
+  expect(await ids('?snapshots=refs')).toEqual([1, 3]);
+  expect((await send('GET', '/namespaces/n/tables/t?snapshots=some')).status).toBe(400);
+});
+
+it('takes metrics reports of tables that are there', async () => {
+  await newTable(under.catalog, { namespace: ['n'], name: 't' });
+  const report = JSON.stringify({
+    'report-type': 'scan-report',
+    'table-name': 'n.t',
+    'snapshot-id': -1,
+    filter: { type: 'true' },
+    'schema-id': 0,
+    'projected-field-ids': [1],
+    'projected-field-names': ['id'],
+    metrics: {},
+  });
+  expect(await send('POST', '/namespaces/n/tables/t/metrics', report)).toEqual({ status: 204, body: null });
+  expect((await send('POST', '/namespaces/n/tables/none/metrics', report)).status).toBe(404);
 });
 
 it('serves a file that another process has open: both see the same', async () => {

@@ -1,4 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { TableIdentifier } from '../../src/catalog-client/catalog.ts';
+import { listEveryTable } from '../../src/catalog-client/listed-table.ts';
+import { allTables } from '../../src/tiering/all-tables.ts';
 import {
   type CatalogUnderTest,
   commitSnapshot,
@@ -143,6 +146,62 @@ export function catalogContract(name: string, open: () => Promise<CatalogUnderTe
       for (const identifier of [T, other]) {
         expect((await catalog.loadTable(identifier)).metadata.properties).toMatchObject({ a: '1' });
       }
+    });
+
+    it('renames tables, also into another namespace, and never over one that is there', async () => {
+      const { catalog } = under;
+      const [t, other] = [
+        await newTable(catalog, T),
+        await newTable(catalog, { namespace: ['c'], name: 'u' }),
+      ];
+      const rename = (source: TableIdentifier, destination: TableIdentifier) =>
+        catalog.extension('POST', '/v1/tables/rename', { source, destination });
+      await expect(rename(T, other.identifier)).rejects.toMatchObject({ kind: 'already-exists' });
+      await expect(rename(T, { namespace: ['none'], name: 't' })).rejects.toMatchObject({
+        kind: 'not-found',
+      });
+      await expect(rename({ ...T, name: 'x' }, { ...T, name: 'y' })).rejects.toMatchObject({
+        kind: 'not-found',
+      });
+      const renamed = { namespace: ['c'], name: 't' };
+      await rename(T, renamed);
+      expect(await catalog.tableExists(T)).toBe(false);
+      const found = await catalog.loadTable(renamed);
+      expect(found).toEqual({ ...t, identifier: renamed });
+      const commit = { identifier: renamed, requirements: [], updates: [...properties({ a: '1' })] };
+      expect((await catalog.commitTable(commit)).metadata.properties).toMatchObject({ a: '1' });
+    });
+
+    it('lists every table by its uuid as they were at one moment', async () => {
+      const { catalog } = under;
+      expect(await listEveryTable(catalog)).toEqual([]);
+      const made = [await newTable(catalog, T), await newTable(catalog, { namespace: ['c'], name: 'u' })];
+      const listed = made.map(({ identifier, metadata, metadataLocation }) => ({
+        ...identifier,
+        'table-uuid': metadata['table-uuid'],
+        'metadata-location': metadataLocation,
+      }));
+      const byUuid = (rows: readonly { readonly 'table-uuid': string }[]) =>
+        [...rows].sort((a, b) => (a['table-uuid'] < b['table-uuid'] ? -1 : 1));
+      expect(byUuid(await listEveryTable(catalog))).toEqual(byUuid(listed));
+    });
+
+    it('finds tables that exchange their names while they are read', async () => {
+      const { catalog } = under;
+      const other = { ...T, name: 'u' };
+      const made = [await newTable(catalog, T), await newTable(catalog, other)];
+      const rename = (source: TableIdentifier, destination: TableIdentifier) =>
+        catalog.extension('POST', '/v1/tables/rename', { source, destination });
+      const found: string[] = [];
+      for await (const table of allTables(catalog)) {
+        found.push(table.metadata['table-uuid']);
+        if (found.length > 1) continue;
+        const spare = { ...T, name: 'spare' };
+        await rename(T, spare);
+        await rename(other, T);
+        await rename(spare, other);
+      }
+      expect(found.sort()).toEqual(made.map((table) => table.metadata['table-uuid']).sort());
     });
   });
 }
