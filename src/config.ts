@@ -3,14 +3,19 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { LakeError } from './errors.ts';
+import { isS3, sizeBytes, storageFile, storageProblems, storageSettings } from './project/storage-config.ts';
 import { type ParsedYaml, type Problem, parseYamlFile, throwProblems } from './project/yaml-file.ts';
+import type { S3Settings } from './storage/s3-settings.ts';
 
 /** A tier: a prefix of storage; below it lies `<namespace>/<table>-<table uuid>/`. */
 export interface Tier {
   readonly name: string;
-  /** Full location without a trailing slash: `file:///abs/path`. */
+  /** Full location without a trailing slash: `file:///abs/path`, `s3://bucket/prefix`. */
   readonly location: string;
+  /** Of objects that come into the tier, on S3. */
   readonly storageClass?: string;
+  /** The S3 server that holds this tier, if it is not the lake's. */
+  readonly storage?: S3Settings;
 }
 
 export type CatalogConfig =
@@ -26,21 +31,21 @@ export interface LakeConfig {
   readonly name: string;
   readonly timezone: string;
   readonly warehouse: string;
+  /** How the lake's S3 server is reached, if it has any `s3://` location. */
+  readonly storage: S3Settings;
   readonly catalog: CatalogConfig;
   /** Hottest first, never empty; new tables are born in the first. */
   readonly tiers: readonly Tier[];
   readonly policiesFolder: string;
   readonly modelsFolder: string;
   readonly pricesFile?: string;
-  /** Limits of the embedded SQL engine; `memoryLimit` as DuckDB writes it, e.g. `1GB`. */
-  readonly engine: { readonly memoryLimit?: string; readonly threads?: number };
+  /** Limits of the embedded SQL engine; `memoryLimit` as DuckDB writes it, e.g. `1GB`; files from S3 are kept in `cache`. */
+  readonly engine: {
+    readonly memoryLimit?: string;
+    readonly threads?: number;
+    readonly cache?: { readonly folder: string; readonly sizeBytes: number };
+  };
 }
-
-const storage = z.strictObject({
-  endpoint: z.string().optional(),
-  region: z.string().optional(),
-  path_style: z.boolean().optional(),
-});
 
 const catalog = z.strictObject({
   embedded: z.string().min(1).optional(),
@@ -56,14 +61,17 @@ const lakeFile = z.strictObject({
   timezone: z.string().default('UTC'),
   warehouse: z.string().min(1),
   catalog,
-  storage: storage.optional(),
+  storage: storageFile.optional(),
   tiers: z
     .record(
       z.string().regex(/^[a-z][a-z0-9_-]*$/, 'a tier name is lower-case letters, digits, _ and -'),
       z.strictObject({
         location: z.string().min(1),
-        storage_class: z.string().optional(),
-        storage: storage.optional(),
+        storage_class: z
+          .string()
+          .regex(/^[A-Z][A-Z0-9_]*$/, 'a storage class such as STANDARD_IA')
+          .optional(),
+        storage: storageFile.optional(),
       }),
     )
     .optional(),
@@ -77,6 +85,10 @@ const lakeFile = z.strictObject({
         .regex(/^\d+(\.\d+)?\s*[KMGT]i?B$/, 'a size such as 1GB')
         .optional(),
       threads: z.int().min(1).optional(),
+      cache_size: z
+        .string()
+        .regex(/^\d+(\.\d+)?\s*[KMGT]?i?B$/, 'a size such as 4GB')
+        .optional(),
     })
     .optional(),
 });
@@ -85,6 +97,7 @@ type LakeFile = z.infer<typeof lakeFile>;
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const FILE_NAME = 'lake.yaml';
+const DEFAULT_CACHE_SIZE = '4GB';
 
 /**
  * Finds `lake.yaml` in `dir` or above it, checks it and resolves its paths. `LAKE_<KEY>` of the environment
@@ -173,6 +186,7 @@ function resolveConfig(file: LakeFile, root: string, path: string): LakeConfig {
     name: file.name,
     timezone: file.timezone,
     warehouse,
+    storage: storageSettings(file.storage),
     catalog: resolveCatalog(file.catalog, root),
     tiers: entries.map(([name, tier]) => resolveTier(name, tier, warehouse, root)),
     policiesFolder: resolve(root, file.policies),
@@ -181,13 +195,17 @@ function resolveConfig(file: LakeFile, root: string, path: string): LakeConfig {
     engine: {
       ...(file.engine?.memory_limit === undefined ? {} : { memoryLimit: file.engine.memory_limit }),
       ...(file.engine?.threads === undefined ? {} : { threads: file.engine.threads }),
+      cache: {
+        folder: resolve(root, '.lake/cache'),
+        sizeBytes: sizeBytes(file.engine?.cache_size ?? DEFAULT_CACHE_SIZE),
+      },
     },
   };
 }
 
 function resolveTier(
   name: string,
-  tier: { location: string; storage_class?: string | undefined },
+  tier: NonNullable<LakeFile['tiers']>[string],
   warehouse: string,
   root: string,
 ): Tier {
@@ -196,6 +214,7 @@ function resolveTier(
     name,
     location,
     ...(tier.storage_class === undefined ? {} : { storageClass: tier.storage_class }),
+    ...(tier.storage === undefined ? {} : { storage: storageSettings(tier.storage) }),
   };
 }
 
@@ -237,6 +256,7 @@ function checkConfig({ value, problemAt }: ParsedYaml<LakeFile>, config: LakeCon
   if (value.tiers !== undefined && config.tiers.length === 0) {
     say(['tiers'], 'a lake needs at least one tier', 'write hot: { location: "{warehouse}/hot" }');
   }
+  problems.push(...storageProblems(value.storage, ['storage'], problemAt));
   return [...problems, ...checkTiers(value, config, problemAt)];
 }
 
@@ -252,17 +272,41 @@ function checkTiers(
     const other = seen.get(tier.location);
     if (other !== undefined) {
       const message = `tiers "${other}" and "${tier.name}" have the same location`;
-      problems.push(problemAt(path, message, 'give each tier a prefix of its own'));
+      const hint =
+        "give each tier a prefix of its own, also where only their storage_class differs: a file's tier is told by its prefix";
+      problems.push(problemAt(path, message, hint));
     }
     seen.set(tier.location, tier.name);
-    if (!/^(file|memory):\/\//.test(tier.location)) {
-      const message = `this version stores on the local disk only, not in ${tier.location}`;
-      problems.push(problemAt(path, message, `write a path such as "{warehouse}/${tier.name}"`));
-    }
-    if (tier.storageClass !== undefined) {
-      const message = 'a local folder has no storage classes';
+    if (tier.storageClass !== undefined && tier === config.tiers[0] && isS3(tier.location)) {
+      const message =
+        "new data is written in the server's default class, so the hottest tier has no storage_class";
       problems.push(problemAt(['tiers', tier.name, 'storage_class'], message, 'remove this key'));
     }
+    problems.push(...checkPlace(tier, path, problemAt));
+    problems.push(
+      ...storageProblems(value.tiers?.[tier.name]?.storage, ['tiers', tier.name, 'storage'], problemAt),
+    );
+  }
+  return problems;
+}
+
+/** Whether a tier's location, and what belongs to it, can be. */
+function checkPlace(
+  tier: Tier,
+  path: readonly string[],
+  problemAt: ParsedYaml<LakeFile>['problemAt'],
+): Problem[] {
+  if (isS3(tier.location)) return [];
+  const problems: Problem[] = [];
+  if (!/^(file|memory):\/\//.test(tier.location)) {
+    const message = `there is no store for ${tier.location}`;
+    problems.push(problemAt(path, message, 'write a path such as "./warehouse", or s3://bucket/prefix'));
+  }
+  const onlyS3 = { storage_class: tier.storageClass, storage: tier.storage };
+  for (const [key, value] of Object.entries(onlyS3)) {
+    if (value === undefined) continue;
+    const message = `"${key}" is for s3:// locations: ${tier.location} is none`;
+    problems.push(problemAt(['tiers', tier.name, key], message, 'remove this key'));
   }
   return problems;
 }

@@ -1,14 +1,37 @@
 import { LakeError } from '../errors.ts';
 
-/** Where in the query the engine's caret points, as `line N, column M`; null where it points nowhere. */
-function queryPosition(message: string): string | null {
-  const lines = message.split('\n');
+interface QueryPlace {
+  /** `line N, column M` */
+  readonly position: string;
+  /** The line of SQL, or the part of it that the engine shows, and below it a caret. */
+  readonly shown: string;
+}
+
+/** Where in the query the engine's caret points; null where it points nowhere. */
+function queryPlace(lines: readonly string[]): QueryPlace | null {
   const at = lines.findIndex((line) => /^LINE \d+: /.test(line));
   if (at < 0) return null;
   const [prefix = '', number = ''] = /^LINE (\d+): /.exec(lines[at] ?? '') ?? [];
+  const code = lines[at]?.slice(prefix.length) ?? '';
   const caret = lines[at + 1]?.indexOf('^') ?? -1;
-  const cut = lines[at]?.slice(prefix.length).startsWith('...') ?? true;
-  return caret < 0 || cut ? `line ${number}` : `line ${number}, column ${caret - prefix.length + 1}`;
+  if (caret < 0) return { position: `line ${number}`, shown: code };
+  const column = caret - prefix.length;
+  // Of a long line the engine shows the middle: how far it is from the line's start is not known.
+  const position = code.startsWith('...') ? `line ${number}` : `line ${number}, column ${column + 1}`;
+  return { position, shown: `${code}\n${' '.repeat(Math.max(0, column))}^` };
+}
+
+/** What the engine offers in place of a name that it does not know, as sentences. */
+function candidates(lines: readonly string[]): string[] {
+  return lines.flatMap((line) => {
+    const names = /^(?:Did you mean|Candidate bindings:|Candidate Entries:)\s*(.+?)\??$/i.exec(line)?.[1];
+    return names === undefined ? [] : [`Did you mean ${names}?`];
+  });
+}
+
+/** The engine's first line as a sentence, without the class of error that the engine puts before it. */
+function sentence(line: string): string {
+  return line.replace(/^[A-Z][A-Za-z ]* Error: /, '').replace(/[!.]+$/, '');
 }
 
 const MEANING: readonly (readonly [
@@ -45,19 +68,39 @@ export function duckDbError(cause: unknown): LakeError {
     /^Failed to \w+ \w+: /,
     '',
   );
-  const first = message.split('\n')[0] ?? message;
-  const where = queryPosition(message);
-  const rest = message.split('\n').filter((line) => /^(Did you mean|Candidate)/.test(line));
+  const lines = message.split('\n');
+  const first = sentence(lines[0] ?? message);
+  const place = queryPlace(lines);
   for (const [pattern, kind, hint] of MEANING) {
     if (!pattern.test(message)) continue;
-    return new LakeError(kind, first, {
+    return new LakeError(kind, place === null ? first : `${first}\n${place.shown}`, {
       cause,
-      hint: [...rest, hint].join(' '),
-      ...(where === null ? {} : { where: `query, ${where}` }),
+      hint: [...candidates(lines), hint].join(' '),
+      ...(place === null ? {} : { where: `query, ${place.position}` }),
     });
   }
   return new LakeError('internal', `DuckDB failed: ${first}`, {
     cause,
     hint: 'Nothing was committed. Please report it.',
   });
+}
+
+/** The error for SQL that is more or less than one question. `statements`: how many the engine counts. */
+export function notOneQuery(sql: string, statements: number): LakeError {
+  const details = {
+    hint: 'Write one SELECT (or WITH, FROM, VALUES); tables are changed by other commands. Nothing was run.',
+  };
+  if (statements === 0) return new LakeError('usage', 'There is no query in the SQL', details);
+  if (statements > 1) {
+    return new LakeError(
+      'usage',
+      `The SQL has ${statements} statements, and only one can be asked at a time`,
+      {
+        hint: 'Run them one after another. Nothing was run.',
+      },
+    );
+  }
+  const word = /^(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*([A-Za-z]+)/.exec(sql)?.[1]?.toUpperCase();
+  const what = word === undefined ? 'This statement' : word;
+  return new LakeError('usage', `${what} is refused: SQL here only reads`, details);
 }

@@ -1,7 +1,9 @@
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
-import { LakeError } from '../errors.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
 import { installBucketFunctions } from './bucket-function.ts';
-import { duckDbError } from './duckdb-error.ts';
+import { duckDbError, notOneQuery } from './duckdb-error.ts';
+import { EngineFiles } from './engine-files.ts';
+import { loadHttpfs, type S3Prefix } from './httpfs.ts';
 import { queryTables } from './query-tables.ts';
 import { type Row, valueJson } from './row-values.ts';
 import { quoteText } from './sql-text.ts';
@@ -14,6 +16,12 @@ export interface DuckDbOptions {
   /** A local folder for what does not fit into memory; made when first needed. */
   readonly tempDirectory: string;
   readonly threads?: number;
+  /** Reads the data files that do not lie on the local disk. */
+  readonly objects?: ObjectStore;
+  /** Where such files are kept between queries, and how many bytes of them. */
+  readonly cache?: { readonly folder: string; readonly sizeBytes: number };
+  /** Where such files lie on S3, for DuckDB to read them itself where it can. */
+  readonly s3?: readonly S3Prefix[];
 }
 
 /** A row as DuckDB has it: 64-bit integers bigint, decimals and timestamps as its own classes. */
@@ -38,16 +46,20 @@ export interface DuckDbEngine {
   tableNames(sql: string): Promise<string[]>;
   /** A number that no other call on this engine gets, for names of scratch tables. */
   nextId(): number;
+  /** The local paths of data files. */
+  readonly files: EngineFiles;
   close(): Promise<void>;
 }
 
 class InstanceEngine implements DuckDbEngine {
   readonly #instance: DuckDBInstance;
   readonly #idle: DuckDBConnection[] = [];
+  readonly files: EngineFiles;
   #lastId = 0;
 
-  constructor(instance: DuckDBInstance) {
+  constructor(instance: DuckDBInstance, files: EngineFiles) {
     this.#instance = instance;
+    this.files = files;
   }
 
   async #with<T>(use: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
@@ -118,13 +130,12 @@ class InstanceEngine implements DuckDbEngine {
   tableNames(sql: string): Promise<string[]> {
     return this.#with(async (connection) => {
       // Its errors carry the position, those of the serialisation do not.
-      await connection.extractStatements(sql);
+      const { count } = await connection.extractStatements(sql);
+      if (count !== 1) throw notOneQuery(sql, count);
       const rows = await connection.run(`SELECT json_serialize_sql(${quoteText(sql)})`);
       const serialized: unknown = JSON.parse(String((await rows.getRows())[0]?.[0]));
       if (isRecord(serialized) && serialized['error'] === true) {
-        throw new LakeError('usage', String(serialized['error_message']), {
-          hint: 'Write one SELECT query; tables are changed by other commands.',
-        });
+        throw notOneQuery(sql, 1);
       }
       return queryTables(serialized);
     });
@@ -137,6 +148,7 @@ class InstanceEngine implements DuckDbEngine {
   async close(): Promise<void> {
     for (const connection of this.#idle.splice(0)) connection.closeSync();
     this.#instance.closeSync();
+    await this.files.close();
   }
 }
 
@@ -162,8 +174,9 @@ export async function openDuckDb(options: DuckDbOptions): Promise<DuckDbEngine> 
     const connection = await instance.connect();
     await connection.run("SET GLOBAL TimeZone = 'UTC'");
     installBucketFunctions(connection);
+    const isRead = await loadHttpfs(connection, options.s3 ?? []);
     connection.closeSync();
-    return new InstanceEngine(instance);
+    return new InstanceEngine(instance, new EngineFiles(options, isRead));
   } catch (error) {
     throw duckDbError(error);
   }

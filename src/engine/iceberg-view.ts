@@ -12,7 +12,7 @@ import type { ScanTask, TableScan } from '../table/scan.ts';
 import type { DuckDbEngine } from './duckdb.ts';
 import { duckDbType } from './duckdb-types.ts';
 import { checkNestedNames } from './nested-names.ts';
-import { localDataPath, quoteName, quoteText } from './sql-text.ts';
+import { quoteName, quoteText } from './sql-text.ts';
 
 const FILE = '__lake_file';
 
@@ -41,6 +41,7 @@ export async function createTableView(
 /** Drops a view made by `createTableView`, and what belongs to it. */
 export async function dropTableView(engine: DuckDbEngine, name: string): Promise<void> {
   await engine.run(`DROP VIEW IF EXISTS ${name}; DROP TABLE IF EXISTS ${pairsTable(name)}`);
+  await engine.files.release(name);
 }
 
 const pairsTable = (name: string): string => quoteName(`lake deletes of ${name}`);
@@ -86,7 +87,7 @@ async function scanSql(
     return `SELECT ${[...columns, ...(options.positions ? [`'' AS __lake_location`, '0::BIGINT AS __lake_pos'] : [])].join(', ')} WHERE false`;
   }
   checkNestedNames(scan.metadata, schema);
-  const local = options.localPath ?? localDataPath;
+  const local = options.localPath ?? (await engine.files.stage(name, filePaths(tasks)));
   const withDeletes = tasks.filter((task) => task.deletes.length > 0);
   const plain = tasks.filter((task) => task.deletes.length === 0);
   const input: BranchInput = { scan, local, pairs: pairsTable(name), positions: options.positions ?? false };
@@ -96,6 +97,14 @@ async function scanSql(
     ...(withDeletes.length > 0 ? [deletedBranch(input, withDeletes)] : []),
   ];
   return branches.join('\nUNION ALL ');
+}
+
+/** The data and delete files that a scan reads. */
+function filePaths(tasks: readonly ScanTask[]): string[] {
+  return tasks.flatMap((task) => [
+    task.dataFile.filePath,
+    ...task.deletes.map((found) => found.dataFile.filePath),
+  ]);
 }
 
 interface BranchInput {

@@ -11,6 +11,9 @@ export const quoteText = (text: string): string => `'${text.replaceAll("'", "''"
 export const viewName = (identifier: TableIdentifier): string =>
   `${quoteName(identifier.namespace.join('.'))}.${quoteName(identifier.name)}`;
 
+/** True for locations of the local disk. */
+export const isLocalLocation = (location: string): boolean => /^(file:\/|\/)/i.test(location);
+
 /**
  * The local path of a `file://` location, as the engine opens it (raw: nothing is percent-decoded).
  * Errors: `unsupported` for other schemes.
@@ -19,7 +22,8 @@ export function localDataPath(location: string): string {
   if (location.startsWith('file:///')) return location.slice('file://'.length);
   if (location.startsWith('file:/')) return location.slice('file:'.length);
   if (location.startsWith('/')) return location;
-  throw new LakeError('unsupported', `The engine reads local files only, not ${location}`, {
-    hint: 'Keep the tiers of this lake on the local disk.',
+  throw new LakeError('unsupported', `This engine was opened without a store for ${location}`, {
+    where: location,
+    hint: 'Add the location to the tiers in lake.yaml, with its storage.',
   });
 }

@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { LakeConfig } from '../config.ts';
 import { LakeError } from '../errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { openStore } from '../storage/store.ts';
+import { openLakeStore } from './lake-store.ts';
 
 /** An open project: what commands work on. It is a `LakeContext` too. */
 export interface Lake {
@@ -26,11 +26,12 @@ export interface Lake {
  * @throws LakeError `unavailable` where the catalog's folder cannot be made or the catalog does not answer
  */
 export async function openLake(config: LakeConfig, clock: Clock): Promise<Lake> {
-  const catalog = await openCatalog(config, clock);
-  return { config, catalog, objects: openStore(), clock, close: () => catalog.close() };
+  const objects = await openLakeStore(config, clock);
+  const catalog = await openCatalog(config, clock, objects);
+  return { config, catalog, objects, clock, close: () => catalog.close() };
 }
 
-async function openCatalog(config: LakeConfig, clock: Clock): Promise<Catalog> {
+async function openCatalog(config: LakeConfig, clock: Clock, objects: ObjectStore): Promise<Catalog> {
   if (config.catalog.kind === 'rest') {
     const { uri, warehouse, token } = config.catalog;
     return new RestCatalog({
@@ -52,5 +53,5 @@ async function openCatalog(config: LakeConfig, clock: Clock): Promise<Catalog> {
   const tiers = config.tiers.map(({ name, location }) => ({ name, location }));
   const hottest = config.tiers[0];
   if (hottest === undefined) throw new LakeError('internal', 'a lake without tiers');
-  return openEmbeddedCatalog({ database, warehouse: hottest.location, tiers, clock });
+  return openEmbeddedCatalog({ database, warehouse: hottest.location, tiers, clock, objects });
 }

@@ -30,6 +30,17 @@ export interface YamlOptions {
 
 type Position = { line: number; column: number };
 
+/** A file that was read, valid or not, for checks of meaning that go beside those of shape. */
+export interface ReadYaml<T> {
+  /** The plain content, `undefined` where the syntax is too broken to tell. */
+  readonly raw: unknown;
+  /** Problems of syntax and shape, in the order of their places. */
+  readonly problems: readonly Problem[];
+  /** The checked value; absent where there are problems. */
+  readonly value?: T;
+  problemAt(path: YamlPath, message: string, hint?: string): Problem;
+}
+
 /**
  * Reads YAML and checks it against a zod schema. All problems come back at once, each with its position;
  * unknown keys (of strict objects) name the nearest known key.
@@ -44,15 +55,24 @@ export function parseYamlFile<T>(
   schema: z.ZodType<T>,
   options: YamlOptions = {},
 ): ParsedYaml<T> | Problem[] {
+  const read = readYaml(text, file, schema, options);
+  if (read.problems.length > 0) return [...read.problems];
+  return { value: read.value as T, problemAt: read.problemAt };
+}
+
+/** As `parseYamlFile`, with the plain content beside the problems: what is well formed can be checked further. */
+export function readYaml<T>(
+  text: string,
+  file: string,
+  schema: z.ZodType<T>,
+  options: YamlOptions = {},
+): ReadYaml<T> {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
   const at = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
-  if (document.errors.length > 0) {
-    return document.errors.map((error) => syntaxProblem(file, at(error.pos[0]), error.code, error.message));
-  }
   const root = document.contents as Node | null;
   const problemAt = (path: YamlPath, message: string, hint?: string): Problem => ({
     file,
@@ -60,14 +80,42 @@ export function parseYamlFile<T>(
     message,
     ...(hint === undefined ? {} : { hint }),
   });
-  const missing: Problem[] = options.env === undefined ? [] : substitute(document, options.env, file, at);
-  const plain: unknown = document.toJS();
-  const checked = schema.safeParse(options.override === undefined ? plain : options.override(plain));
-  if (checked.success && missing.length === 0) return { value: checked.data, problemAt };
-  const problems = checked.success
-    ? []
-    : checked.error.issues.flatMap((i) => issueProblems(i, schema, problemAt));
-  return [...missing, ...problems].sort((a, b) => a.line - b.line || a.column - b.column);
+  const problems = document.errors.map((error) =>
+    syntaxProblem(file, at(error.pos[0]), error.code, error.message),
+  );
+  // A key written twice leaves the rest of the document as it was meant; other errors of syntax do not.
+  if (document.errors.some((error) => error.code !== 'DUPLICATE_KEY')) {
+    return { raw: undefined, problems, problemAt };
+  }
+  if (options.env !== undefined) problems.push(...substitute(document, options.env, file, at));
+  const plain = plainOf(document, problemAt);
+  if ('message' in plain) return { raw: undefined, problems: [...problems, plain], problemAt };
+  const raw = options.override === undefined ? plain.raw : options.override(plain.raw);
+  const checked = schema.safeParse(raw);
+  if (!checked.success) {
+    problems.push(...checked.error.issues.flatMap((i) => issueProblems(i, { schema, raw, problemAt })));
+  }
+  if (problems.length > 0) return { raw, problems: problems.sort(byPlace), problemAt };
+  return { raw, problems, problemAt, ...(checked.success ? { value: checked.data } : {}) };
+}
+
+/** The document as plain values; too many aliases (a file that unfolds for ever) are a problem, not a crash. */
+function plainOf(
+  document: ReturnType<typeof parseDocument>,
+  problemAt: ParsedYaml<unknown>['problemAt'],
+): { readonly raw: unknown } | Problem {
+  try {
+    return { raw: document.toJS() as unknown };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return problemAt([], `not valid YAML: ${message}`, 'write the value out instead of by *alias');
+  }
+}
+
+/** The order in which problems are shown: by file, line and column. */
+export function byPlace(a: Problem, b: Problem): number {
+  if (a.file !== b.file) return a.file < b.file ? -1 : 1;
+  return a.line - b.line || a.column - b.column;
 }
 
 /** Throws all problems as one `invalid-file` error (`context.problems` holds them); returns if there are none. */
@@ -151,50 +199,85 @@ function substitute(
   return problems;
 }
 
-function issueProblems(
-  issue: z.core.$ZodIssue,
-  schema: z.ZodType,
-  problemAt: ParsedYaml<unknown>['problemAt'],
-): Problem[] {
-  const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
+interface IssueContext {
+  readonly schema: z.ZodType;
+  readonly raw: unknown;
+  readonly problemAt: ParsedYaml<unknown>['problemAt'];
+}
+
+function issueProblems(issue: z.core.$ZodIssue, context: IssueContext): Problem[] {
+  const { schema, raw, problemAt } = context;
+  const path = stepsOf(issue.path);
   if (issue.code === 'unrecognized_keys') {
     const known = knownKeys(schema, path);
     return issue.keys.map((key) => problemAt([...path, key], `unknown key "${key}"`, keyHint(key, known)));
   }
   if (issue.code === 'invalid_union') {
-    const branch = closestBranch(issue.errors);
+    const isAbsent = (inner: z.core.$ZodIssue) =>
+      valueAt(raw, stepsOf([...issue.path, ...inner.path])) === undefined;
+    const branch = closestBranch(issue.errors, isAbsent);
     if (branch !== undefined) {
       return branch.flatMap((inner) =>
-        issueProblems(
-          { ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue,
-          schema,
-          problemAt,
-        ),
+        issueProblems({ ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue, context),
       );
     }
   }
-  if (issue.code === 'invalid_type' && isMissing(issue)) {
-    const name = String(path.at(-1) ?? 'the file');
-    return [problemAt(path, `"${name}" is missing`, `write ${name}: <${issue.expected}>`)];
+  if (path.length > 0 && valueAt(raw, path) === undefined) {
+    const name = String(path.at(-1));
+    return [problemAt(path, `"${name}" is missing`, `write ${name}: ${expectedOf(issue)}`)];
   }
   const name = path.length === 0 ? '' : `${path.join('.')}: `;
+  if (issue.code === 'invalid_value') {
+    const value = valueAt(raw, path);
+    return [problemAt(path, `${name}${JSON.stringify(value)} is not known here`, wordHint(value, issue))];
+  }
   return [problemAt(path, `${name}${issue.message}`)];
 }
 
-function isMissing(issue: z.core.$ZodIssue): boolean {
-  return issue.path.length > 0 && /received undefined/.test(issue.message);
+function stepsOf(path: readonly PropertyKey[]): YamlPath {
+  return path.map((step) => (typeof step === 'symbol' ? String(step) : step));
+}
+
+/** The nearest of the values that would do, else all of them. */
+function wordHint(value: unknown, issue: z.core.$ZodIssueInvalidValue): string {
+  const words = issue.values.map(String);
+  const near = typeof value === 'string' ? nearestName(value, words) : null;
+  if (near !== null) return `did you mean "${near}"?`;
+  return words.length === 1 ? `write ${words[0]}` : `write one of ${words.join(', ')}`;
+}
+
+function valueAt(raw: unknown, path: YamlPath): unknown {
+  return path.reduce<unknown>(
+    (node, step) =>
+      typeof node === 'object' && node !== null
+        ? (node as Record<string | number, unknown>)[step]
+        : undefined,
+    raw,
+  );
+}
+
+function expectedOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_value') return issue.values.map(String).join(' | ');
+  return issue.code === 'invalid_type' ? `<${issue.expected}>` : '<…>';
 }
 
 /**
  * Of a union's branches the one that came nearest: of those whose kind of value was met, the one with the fewest
- * issues. Where a key is unknown, what is missing in its place is not said too.
+ * issues; else one that names the values that would do. Where a key is unknown, what is missing in its place is not said too.
  */
-function closestBranch(branches: readonly (readonly z.core.$ZodIssue[])[]): z.core.$ZodIssue[] | undefined {
-  const otherKind = (issue: z.core.$ZodIssue) =>
-    issue.path.length === 0 && (issue.code === 'invalid_type' || issue.code === 'invalid_value');
-  const near = branches.filter((branch) => !branch.some(otherKind)).sort((a, b) => a.length - b.length)[0];
-  const unknown = near?.filter((issue) => issue.code === 'unrecognized_keys') ?? [];
-  return unknown.length > 0 ? unknown : near?.slice();
+function closestBranch(
+  branches: readonly (readonly z.core.$ZodIssue[])[],
+  isAbsent: (issue: z.core.$ZodIssue) => boolean,
+): z.core.$ZodIssue[] | undefined {
+  const atRoot = (code: z.core.$ZodIssue['code']) => (issue: z.core.$ZodIssue) =>
+    issue.path.length === 0 && issue.code === code;
+  const near =
+    branches
+      .filter((branch) => !branch.some(atRoot('invalid_type')) && !branch.some(atRoot('invalid_value')))
+      .sort((a, b) => a.length - b.length)[0] ??
+    branches.find((branch) => branch.some(atRoot('invalid_value')));
+  const hasUnknown = near?.some((issue) => issue.code === 'unrecognized_keys') === true;
+  return near?.filter((issue) => !hasUnknown || issue.code === 'unrecognized_keys' || !isAbsent(issue));
 }
 
 function keyHint(key: string, known: readonly string[]): string {

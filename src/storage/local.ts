@@ -19,7 +19,9 @@ import type { ObjectHead, ObjectStore, PutOptions } from './object-store.ts';
 import { alreadyExists, changedSince, fromSystemError, notFound, systemCode } from './storage-errors.ts';
 
 const PAGE_SIZE = 1000;
-const TEMPORARY = /^\.lake-(\d+)-\d+\.tmp$/;
+const TEMPORARY = /\.lake-(\d+)-\d+\.tmp$/;
+/** A temporary file's name begins with so many characters of the target's: what a killed process left is found by the same prefix. */
+const NAME_START = 60;
 const LOCK_SUFFIX = '.lake-lock';
 let lastTemporary = 0;
 
@@ -61,6 +63,18 @@ export class LocalStore implements ObjectStore {
       const file = await open(temporary, 'wx');
       try {
         await file.writeFile(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+    });
+  }
+
+  async upload(location: string, chunks: AsyncIterable<Uint8Array>): Promise<ObjectHead> {
+    return this.#publish(location, { if: 'absent' }, async (temporary) => {
+      const file = await open(temporary, 'wx');
+      try {
+        for await (const chunk of chunks) await file.writeFile(chunk);
         await file.sync();
       } finally {
         await file.close();
@@ -155,7 +169,10 @@ export class LocalStore implements ObjectStore {
   ): Promise<ObjectHead> {
     const path = localPath(location);
     const folder = dirname(path);
-    const temporary = join(folder, `.lake-${process.pid}-${++lastTemporary}.tmp`);
+    const temporary = join(
+      folder,
+      `${basename(path).slice(0, NAME_START)}.lake-${process.pid}-${++lastTemporary}.tmp`,
+    );
     try {
       await makeFolder(folder);
       if (options.if === 'absent' && (await this.exists(location))) throw alreadyExists(location);

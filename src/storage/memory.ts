@@ -43,6 +43,12 @@ export class MemoryStore implements ObjectStore {
     return head;
   }
 
+  async upload(location: string, chunks: AsyncIterable<Uint8Array>): Promise<ObjectHead> {
+    const held: Uint8Array[] = [];
+    for await (const chunk of chunks) held.push(chunk.slice());
+    return this.put(location, Buffer.concat(held), { if: 'absent' });
+  }
+
   async copy(from: string, to: string): Promise<ObjectHead> {
     return this.put(to, this.#stored(from).bytes, { if: 'absent' });
   }

@@ -7,9 +7,16 @@ export interface ObjectHead {
   readonly lastModifiedMs: number;
   /** Changes whenever the content does. */
   readonly etag: string;
+  /** A checksum over the whole object that the store itself computed, as `<algorithm>:<value>`; not every store keeps one. */
+  readonly checksum?: string;
 }
 
-export interface PutOptions {
+export interface CopyOptions {
+  /** The storage class of the new object, where the store has such; else the store's default. */
+  readonly storageClass?: string;
+}
+
+export interface PutOptions extends CopyOptions {
   /** `absent`: fail with `already-exists` if the object is there. An etag: fail with `conflict` unless it is current. */
   readonly if?: 'absent' | { readonly etag: string };
 }
@@ -24,8 +31,10 @@ export interface ObjectStore {
   /** The object as chunks, in order. */
   stream(location: string): AsyncIterable<Uint8Array>;
   put(location: string, bytes: Uint8Array, options?: PutOptions): Promise<ObjectHead>;
-  /** Server-side copy to a new object with its own age; never a link. Fails with `already-exists` if `to` is there. */
-  copy(from: string, to: string): Promise<ObjectHead>;
+  /** Puts a new object from chunks in bounded memory. Fails with `already-exists` if it is there. */
+  upload(location: string, chunks: AsyncIterable<Uint8Array>, options?: CopyOptions): Promise<ObjectHead>;
+  /** Copy to a new object with its own age, on the server's side where it can; never a link. Fails with `already-exists` if `to` is there. */
+  copy(from: string, to: string, options?: CopyOptions): Promise<ObjectHead>;
   head(location: string): Promise<ObjectHead>;
   exists(location: string): Promise<boolean>;
   /** All objects whose location starts with `prefix`, in the order of their names, page by page. */

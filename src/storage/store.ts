@@ -2,23 +2,37 @@ import { LakeError } from '../errors.ts';
 import { LocalStore } from './local.ts';
 import { schemeOf } from './location.ts';
 import { MemoryStore } from './memory.ts';
-import type { ObjectHead, ObjectStore, PutOptions } from './object-store.ts';
+import type { CopyOptions, ObjectHead, ObjectStore, PutOptions } from './object-store.ts';
+
+/** A store for the locations below a prefix (no slash at its end): a tier's own. */
+export interface PrefixStore {
+  readonly prefix: string;
+  readonly store: ObjectStore;
+}
+
+export interface StoreRoutes {
+  /** Stores by scheme, in lower case; besides `file` and `memory`. */
+  readonly stores?: Readonly<Record<string, ObjectStore>>;
+  /** Stores by prefix, which come before the scheme; the longest prefix wins. */
+  readonly prefixes?: readonly PrefixStore[];
+}
 
 /**
- * One store over all locations of a lake, routed by scheme: `file` to the local disk, `memory` to this process, or what
- * `stores` gives. Errors: those of `ObjectStore`, and `unsupported` for a scheme without a store.
+ * One store over all locations of a lake: by the longest prefix, else by scheme: `file` to the local disk, `memory` to this process, or what
+ * `stores` gives. Errors: those of `ObjectStore`, and `unsupported` for a location without a store.
  */
-export function openStore(
-  options: { readonly stores?: Readonly<Record<string, ObjectStore>> } = {},
-): ObjectStore {
-  return new RoutingStore({ file: new LocalStore(), memory: new MemoryStore(), ...options.stores });
+export function openStore(routes: StoreRoutes = {}): ObjectStore {
+  const stores = { file: new LocalStore(), memory: new MemoryStore(), ...routes.stores };
+  return new RoutingStore(stores, routes.prefixes ?? []);
 }
 
 class RoutingStore implements ObjectStore {
   readonly #stores: Readonly<Record<string, ObjectStore>>;
+  readonly #prefixes: readonly PrefixStore[];
 
-  constructor(stores: Readonly<Record<string, ObjectStore>>) {
+  constructor(stores: Readonly<Record<string, ObjectStore>>, prefixes: readonly PrefixStore[]) {
     this.#stores = stores;
+    this.#prefixes = prefixes.toSorted((a, b) => b.prefix.length - a.prefix.length);
   }
 
   async get(location: string, range?: { readonly start: number; readonly end: number }): Promise<Uint8Array> {
@@ -33,11 +47,21 @@ class RoutingStore implements ObjectStore {
     return this.#of(location).put(location, bytes, options);
   }
 
-  async copy(from: string, to: string): Promise<ObjectHead> {
+  async upload(
+    location: string,
+    chunks: AsyncIterable<Uint8Array>,
+    options?: CopyOptions,
+  ): Promise<ObjectHead> {
+    return this.#of(location).upload(location, chunks, options);
+  }
+
+  async copy(from: string, to: string, options?: CopyOptions): Promise<ObjectHead> {
     const source = this.#of(from);
     const target = this.#of(to);
-    if (source === target) return source.copy(from, to);
-    return target.put(to, await source.get(from), { if: 'absent' });
+    if (source === target) return source.copy(from, to, options);
+    // Said of the source here: later a missing one would be blamed on the target.
+    await source.head(from);
+    return target.upload(to, source.stream(from), options);
   }
 
   async head(location: string): Promise<ObjectHead> {
@@ -65,12 +89,14 @@ class RoutingStore implements ObjectStore {
   }
 
   #of(location: string): ObjectStore {
+    const own = this.#prefixes.find(({ prefix }) => location === prefix || location.startsWith(`${prefix}/`));
+    if (own !== undefined) return own.store;
     const scheme = schemeOf(location);
     const store = Object.hasOwn(this.#stores, scheme) ? this.#stores[scheme] : undefined;
     if (store === undefined) {
-      throw new LakeError('unsupported', `Locations of the scheme "${scheme}" are not supported yet`, {
+      throw new LakeError('unsupported', `This lake has no store for ${location}`, {
         where: location,
-        hint: `Use one of: ${Object.keys(this.#stores).join(', ')}.`,
+        hint: `It knows: ${Object.keys(this.#stores).join(', ')}; for s3:// write "storage" and s3:// tiers into lake.yaml.`,
       });
     }
     return store;

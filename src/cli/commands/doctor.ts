@@ -1,6 +1,8 @@
+import { listEveryTable } from '../../catalog-client/listed-table.ts';
 import type { LakeConfig, Tier } from '../../config.ts';
+import { isKind, LakeError } from '../../errors.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
-import { openStore } from '../../storage/store.ts';
+import { normalLocation } from '../../tiering/live-references.ts';
 import { readPolicies } from '../../tiering/policy-files.ts';
 import type { CommandFactory } from '../command.ts';
 import { withExamples } from '../command.ts';
@@ -11,7 +13,7 @@ import type { Session } from '../session.ts';
 
 interface Finding {
   readonly check: string;
-  readonly status: 'ok' | 'fail';
+  readonly status: 'ok' | 'warn' | 'fail';
   readonly detail: string;
 }
 
@@ -36,9 +38,12 @@ async function doctor(session: Session): Promise<number> {
     await probe('catalog', () => checkCatalog(session)),
     await probe('policies', () => checkPolicies(config)),
   ];
+  const { openLakeStore } = await import('../../project/lake-store.ts');
+  const objects = await openLakeStore(config, session.clock);
   for (const tier of config.tiers) {
-    findings.push(await probe(`storage: ${tier.name}`, () => checkTier(session, openStore(), tier)));
+    findings.push(await probe(`storage: ${tier.name}`, () => checkTier(session, objects, tier)));
   }
+  findings.push(...(await strayTables(session)));
   await session.output.rows(findings);
   return findings.some((finding) => finding.status === 'fail') ? EXIT.failed : EXIT.done;
 }
@@ -56,8 +61,14 @@ async function probe(check: string, body: () => Promise<string>): Promise<Findin
 async function checkEngine(session: Session): Promise<string> {
   const engine = await openEngine(await session.lake());
   try {
-    const [row] = await engine.all('SELECT version() AS version');
-    return `DuckDB ${Object.values(row ?? {}).join(' ')}`;
+    const [row] = await engine.all(
+      "SELECT version() AS version, (SELECT count(*) FROM duckdb_extensions() WHERE extension_name = 'httpfs' AND loaded) AS httpfs",
+    );
+    const staged = 'httpfs is not installed for it: files from S3 are staged in .lake/cache';
+    const reads = Number(row?.['httpfs']) > 0 ? 'reads S3 by httpfs' : staged;
+    const { config } = await session.lake();
+    const isLocal = config.tiers.every((tier) => !tier.location.startsWith('s3:'));
+    return `DuckDB ${row?.['version']}${isLocal ? '' : `; ${reads}`}`;
   } finally {
     await engine.close();
   }
@@ -72,6 +83,30 @@ async function checkCatalog(session: Session): Promise<string> {
   return `${place}: ${tables} tables in ${namespaces.length} namespaces`;
 }
 
+/** Tables whose files lie outside the tiers: their project folder was copied or moved, or lake.yaml names other places now. */
+async function strayTables(session: Session): Promise<Finding[]> {
+  try {
+    const { catalog, config } = await session.lake();
+    const places = config.tiers.map((tier) => `${normalLocation(tier.location).replace(/\/+$/, '')}/`);
+    const tables = await listEveryTable(catalog);
+    const stray = tables.filter(
+      (table) => !places.some((place) => normalLocation(table['metadata-location']).startsWith(place)),
+    );
+    const [first] = stray;
+    if (first === undefined) return [];
+    const name = [...first.namespace, first.name].join('.');
+    const detail =
+      `${stray.length} of ${tables.length} tables lie outside this project's tiers, such as ${name} at ${first['metadata-location']}. ` +
+      'If the folder was moved: move it back. If it was copied: change nothing here, the files are those of the other project; ' +
+      'delete .lake here and run `lake run` to build tables of its own. If lake.yaml was changed: bring the old places back.';
+    return [{ check: 'places of tables', status: 'warn', detail }];
+  } catch (error) {
+    // A catalog that is not ours keeps its tables where it likes; one that does not answer is reported above.
+    if (error instanceof LakeError) return [];
+    throw error;
+  }
+}
+
 async function checkPolicies(config: LakeConfig): Promise<string> {
   const { policies } = await readPolicies(config);
   return policies.length === 0 ? 'none: everything stays in the hottest tier' : `${policies.length} valid`;
@@ -83,20 +118,41 @@ async function checkTier(session: Session, objects: ObjectStore, tier: Tier): Pr
   const copy = `${name}-copy`;
   const bytes = new TextEncoder().encode('lake doctor');
   try {
-    const head = await objects.put(name, bytes, { if: 'absent' });
-    const second = await objects.put(name, bytes, { if: 'absent' }).then(
-      () => true,
-      () => false,
-    );
-    if (second) return Promise.reject(new Error('a conditional put replaced an object that was there'));
-    await objects.copy(name, copy);
+    await objects.put(name, bytes, { if: 'absent' });
+    await checkConditions(objects, name);
+    const { storageClass } = tier;
+    await objects.copy(name, copy, storageClass === undefined ? {} : { storageClass });
     if ((await objects.checksum(copy)) !== (await objects.checksum(name)))
       throw new Error('a copy differs from its source');
-    const skew = Math.abs(head.lastModifiedMs - session.clock.now());
+    const { lastModifiedMs } = await objects.head(name);
+    const skew = Math.abs(lastModifiedMs - session.clock.now());
     if (skew > CLOCK_TOLERANCE_MS)
       throw new Error(`its clock is ${Math.round(skew / 1000)} s off from this machine's`);
-    return `${tier.location}: write, conditional write, copy, read and delete work`;
+    const classes = storageClass === undefined ? '' : ` into the class ${storageClass}`;
+    return `${tier.location}: write, conditional write, copy${classes}, read and delete work`;
   } finally {
-    await objects.delete([name, copy]);
+    // If they cannot be deleted, the first failure is the one to report.
+    await objects.delete([name, copy]).catch(() => undefined);
   }
+}
+
+/** Commits rest on it that a put may be bound to a name being free: a store that only pretends loses them. */
+async function checkConditions(objects: ObjectStore, name: string): Promise<void> {
+  const other = new TextEncoder().encode('another writer');
+  const replaced = await objects.put(name, other, { if: 'absent' }).then(
+    () => true,
+    (error: unknown) => {
+      if (isKind(error, 'already-exists')) return false;
+      throw error;
+    },
+  );
+  if (!replaced) return;
+  throw new LakeError(
+    'unsupported',
+    'the store ignores If-None-Match: a conditional put replaced an object',
+    {
+      where: name,
+      hint: 'Keep no tables here: two writers could overwrite each other. Take a store with conditional writes.',
+    },
+  );
 }

@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CreateBucketCommand } from '@aws-sdk/client-s3';
+import { DEFAULT_LIMITS, s3Client } from '../../src/storage/s3-client.ts';
+import type { S3Settings } from '../../src/storage/s3-settings.ts';
+import { type S3ServerName, s3Binary } from './s3-binaries.ts';
+
+/** A running S3 server on a free port, with its objects in a temporary folder. */
+export interface S3Server {
+  readonly name: S3ServerName;
+  readonly settings: S3Settings & { readonly endpoint: string };
+  makeBucket(name: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+const KEYS = { accessKeyId: 'lake-test', secretAccessKey: 'lake-test-secret' };
+
+/** Starts a server and waits until it answers. */
+export async function startS3Server(name: S3ServerName): Promise<S3Server> {
+  const binary = await s3Binary(name);
+  const folder = await mkdtemp(join(tmpdir(), `lake-${name}-`));
+  const port = await freePort();
+  const child = spawn(binary, await argumentsOf(name, port, folder), {
+    env: {
+      ...process.env,
+      MINIO_ROOT_USER: KEYS.accessKeyId,
+      MINIO_ROOT_PASSWORD: KEYS.secretAccessKey,
+      ROOT_ACCESS_KEY: KEYS.accessKeyId,
+      ROOT_SECRET_KEY: KEYS.secretAccessKey,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const close = async (): Promise<void> => {
+    await stopped(child);
+    await rm(folder, { recursive: true, force: true });
+  };
+  const settings = { endpoint: `http://127.0.0.1:${port}`, region: 'us-east-1', pathStyle: true, ...KEYS };
+  try {
+    await answers(child, settings.endpoint);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    name,
+    settings,
+    makeBucket: async (bucket) => {
+      const client = s3Client(settings, DEFAULT_LIMITS);
+      await client.send(new CreateBucketCommand({ Bucket: bucket }));
+      client.destroy();
+    },
+    close,
+  };
+}
+
+async function argumentsOf(name: S3ServerName, port: number, folder: string): Promise<string[]> {
+  if (name === 'minio') return ['server', '--quiet', '--address', `127.0.0.1:${port}`, join(folder, 'data')];
+  const [data, attributes] = [join(folder, 'data'), join(folder, 'attributes')];
+  await mkdir(data);
+  await mkdir(attributes);
+  return ['--quiet', '--port', `127.0.0.1:${port}`, 'posix', '--sidecar', attributes, data];
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+async function answers(child: ChildProcess, endpoint: string): Promise<void> {
+  const output: string[] = [];
+  child.stdout?.on('data', (chunk) => output.push(String(chunk)));
+  child.stderr?.on('data', (chunk) => output.push(String(chunk)));
+  for (let attempt = 0; attempt < 600; attempt++) {
+    if (child.exitCode !== null) throw new Error(`the S3 server ended: ${output.join('')}`);
+    const answer = await fetch(endpoint).catch(() => undefined);
+    if (answer !== undefined && answer.status < 500) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`the S3 server does not answer: ${output.join('')}`);
+}
+
+async function stopped(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await ended;
+}
