@@ -33,13 +33,17 @@ export const DURATION_HINT = 'write a number with s, h, d, w, mo or y (30d, 6mo)
 export function parseDuration(text: string): Duration {
   const duration = parseShort(text) ?? parseIso(text);
   if (duration === null) {
-    const hint = /\dm$/.test(text) ? 'write mo for months (6mo), or PT6M for minutes' : DURATION_HINT;
-    throw new LakeError('invalid-argument', `"${text}" is no duration`, { hint });
+    throw new LakeError('invalid-argument', `"${text}" is no duration`, { hint: durationHint(text) });
   }
   if (duration.months > MOST_MONTHS || duration.ms > MOST_MONTHS * 28 * DAY) {
     throw new LakeError('invalid-argument', `"${text}" is longer than 10,000 years`, { hint: DURATION_HINT });
   }
   return duration;
+}
+
+/** What to write instead of a text that is no duration. */
+export function durationHint(text: string): string {
+  return /\dm$/.test(text) ? 'write mo for months (6mo), or PT6M for minutes' : DURATION_HINT;
 }
 
 /** True if `parseDuration` takes the text. */

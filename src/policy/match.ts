@@ -1,4 +1,5 @@
 import { LakeError } from '../errors.ts';
+import type { PolicyMatch } from './policy-file.ts';
 import type { Policy, PolicySet } from './policy-set.ts';
 
 /** What a policy's `match` looks at. */
@@ -14,13 +15,13 @@ export interface MatchedTable {
  * @throws LakeError `invalid-file` on a tie
  */
 export function governingPolicy(set: PolicySet, table: MatchedTable): Policy | null {
-  const matching = set.policies.filter((policy) => matches(policy, table));
+  const matching = set.policies.filter((policy) => matchesTable(policy.match, table));
   const highest = Math.max(...matching.map((policy) => policy.priority));
   const [first, second] = matching.filter((policy) => policy.priority === highest);
   if (first !== undefined && second !== undefined) {
     const both = `"${first.name}" (${first.file}) and "${second.name}" (${second.file})`;
     throw new LakeError('invalid-file', `two policies of priority ${highest} match ${table.table}: ${both}`, {
-      where: second.file,
+      where: second.where,
       hint: 'give one of them a higher priority, or exclude the table from one',
     });
   }
@@ -28,8 +29,10 @@ export function governingPolicy(set: PolicySet, table: MatchedTable): Policy | n
 }
 
 /** AND across the keys of `match`, OR within a list. An empty `match` takes every table. */
-function matches(policy: Policy, { table, tags }: MatchedTable): boolean {
-  const { layer, tables, exclude, tags: wanted } = policy.match;
+export function matchesTable(
+  { layer, tables, exclude, tags: wanted }: PolicyMatch,
+  { table, tags }: MatchedTable,
+): boolean {
   if (layer !== undefined && !listOf(layer).some((name) => name === table.split('.')[0])) return false;
   if (tables !== undefined && !listOf(tables).some((pattern) => globMatches(pattern, table))) return false;
   if (exclude !== undefined && listOf(exclude).some((pattern) => globMatches(pattern, table))) return false;

@@ -2,10 +2,17 @@ import type { PartitionSpec } from '../iceberg/partition-spec.ts';
 import { fieldsById, type Schema } from '../iceberg/schema.ts';
 import { parseTransform, timeRange } from '../iceberg/transforms.ts';
 import type { Value } from '../iceberg/types.ts';
-import { instantOfLocal, isInstant } from './zoned-time.ts';
+import { instantMs } from './zoned-time.ts';
 
 const TIME_TRANSFORMS = new Set(['year', 'month', 'day', 'hour']);
-const TIME_TYPES = new Set(['date', 'timestamp', 'timestamptz', 'timestamp_ns', 'timestamptz_ns']);
+/** Types whose values are points in time. */
+export const TIME_TYPES: ReadonlySet<string> = new Set([
+  'date',
+  'timestamp',
+  'timestamptz',
+  'timestamp_ns',
+  'timestamptz_ns',
+]);
 
 /** True if some field of the spec tells the time of a partition's rows. */
 export function isAged(spec: PartitionSpec, schema: Schema): boolean {
@@ -31,8 +38,7 @@ export function partitionEndMs(
   if (field === undefined || type === undefined || value === null) return null;
   const range = timeRange(parseTransform(field.transform), type, value);
   if (range === null) return null;
-  const endMs = Number(range.endMicros / 1000n) + (range.endMicros % 1000n > 0n ? 1 : 0);
-  return isInstant(type) ? endMs : instantOfLocal(endMs, timezone);
+  return instantMs(range.endMicros, type, timezone);
 }
 
 function isTimeField(field: PartitionSpec['fields'][number], schema: Schema): boolean {

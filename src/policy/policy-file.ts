@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { DURATION_HINT, isDuration } from './duration.ts';
+import { DURATION_HINT, durationHint, isDuration } from './duration.ts';
 
-/** The policy file as stewards write it (DESIGN 6): its shape alone; `policy-set.ts` checks what it means. */
-const duration = z
-  .string({ error: `a duration: ${DURATION_HINT}` })
-  .refine(isDuration, { error: (issue) => `"${String(issue.input)}" is no duration: ${DURATION_HINT}` });
+/** The policy file as stewards write it (DESIGN 6): its shape alone; `policy-findings.ts` checks what it means. */
+const duration = z.string({ error: `a duration: ${DURATION_HINT}` }).refine(isDuration, {
+  error: ({ input }) => `"${String(input)}" is no duration: ${durationHint(String(input))}`,
+});
 
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'letters, digits, dot, _ and - only');
 const count = z.int().min(1);
@@ -12,7 +12,7 @@ const byteSize = z.string().regex(/^\d+(\.\d+)?\s*[KMGT]?i?B$/, 'a size such as 
 const oneOrMore = <T extends z.ZodType>(item: T) => z.union([item, z.array(item).min(1)]);
 const day = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'a day such as 2024-01-31');
 
-const match = z.strictObject({
+export const policyMatchSchema = z.strictObject({
   layer: oneOrMore(z.enum(['bronze', 'silver', 'gold'])).optional(),
   tables: oneOrMore(z.string().min(1)).optional(),
   exclude: oneOrMore(z.string().min(1)).optional(),
@@ -58,7 +58,7 @@ export const policyFileSchema = z
           name,
           owner: z.string().optional(),
           priority: z.int().optional(),
-          match,
+          match: policyMatchSchema,
           ...inheritable,
         }),
       )

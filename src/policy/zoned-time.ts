@@ -14,8 +14,14 @@ export function instantOfLocal(localMs: number, timezone: string): number {
   return localMs - offsetAt(localMs + DAY_MS, timezone);
 }
 
+/** A point in time of a column's type, in microseconds, as the instant in ms since 1970 UTC, rounded up. */
+export function instantMs(micros: bigint, type: Type, timezone: string): number {
+  const ms = Number(micros / 1000n) + (micros % 1000n > 0n ? 1 : 0);
+  return isInstant(type) ? ms : instantOfLocal(ms, timezone);
+}
+
 /** True for types whose values are instants; dates and timestamps without zone are wall-clock readings. */
-export function isInstant(type: Type): boolean {
+function isInstant(type: Type): boolean {
   return type === 'timestamptz' || type === 'timestamptz_ns';
 }
 

@@ -113,7 +113,8 @@ export class DeleteRewriter {
     await journal([
       { from: file.filePath, to, kind: 'delete', size, 'from-tier': from, 'to-tier': target.name },
     ]);
-    await objects.put(to, bytes, { if: 'absent' });
+    const { storageClass } = target;
+    await objects.put(to, bytes, { if: 'absent', ...(storageClass === undefined ? {} : { storageClass }) });
     return describeRewritten(
       file,
       to,

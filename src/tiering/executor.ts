@@ -2,11 +2,11 @@ import type { LoadedTable, TableIdentifier } from '../catalog-client/catalog.ts'
 import { isKind, LakeError } from '../errors.ts';
 import type { PlannedMove } from '../policy/evaluate.ts';
 import { tableName } from '../table/table.ts';
-import type { JournaledMove, Relocation } from './journal.ts';
+import type { JournaledMove, JournaledReason, Relocation, RelocationReason } from './journal.ts';
 import { type HeldLease, withLease } from './lease.ts';
 import { removeLeftovers } from './ledger.ts';
 import { placesOf, relocationFolder, relocationMetadataPrefix } from './relocation-paths.ts';
-import { planFileMoves } from './relocation-plan.ts';
+import { planFileMoves, summaryOf } from './relocation-plan.ts';
 import { refuseStaged } from './staged-work.ts';
 import { swapHistory } from './swap.ts';
 import { historyOf, liveDataFiles } from './table-history.ts';
@@ -25,18 +25,27 @@ export interface RelocationResult {
   readonly bytes: number;
 }
 
+/** What is to be moved of one table, and why. */
+export interface RelocationRequest {
+  readonly identifier: TableIdentifier;
+  /** Of this table alone. */
+  readonly moves: readonly PlannedMove[];
+  readonly graceMs: number;
+  readonly reason: RelocationReason;
+  /** The uuid that the moves were planned on. */
+  readonly uuid?: string;
+  /** The relocation's id where it was chosen before. */
+  readonly id?: string;
+}
+
 /**
  * Moves the files that a plan names, all of one table in one relocation, up to the swap (`protocol.ts`). A
  * LakeError before the swap rolls back; any other error leaves the journal for the next run.
  *
  * @throws LakeError `stale-plan`, `conflict` (staged work, another run), `unsupported` (format), those of the store
  */
-export async function relocateTable(
-  run: TieringRun,
-  identifier: TableIdentifier,
-  moves: readonly PlannedMove[],
-  graceMs: number,
-): Promise<RelocationResult> {
+export async function relocateTable(run: TieringRun, request: RelocationRequest): Promise<RelocationResult> {
+  const { identifier, graceMs, reason } = request;
   const name = tableName(identifier);
   const first = await run.catalog.loadTable(identifier);
   refuseFormat(first);
@@ -44,19 +53,69 @@ export async function relocateTable(
     await run.faults.at('leased');
     const table = await run.catalog.loadTable(identifier);
     refuseStaged(table);
-    const live = await liveDataFiles(run.objects, await historyOf(run.objects, table));
-    const id = run.clock.uuid();
-    const places = placesOf(identifier, table.metadata);
-    const planned = planFileMoves(live.values(), moves, table.metadata, places, run.tiers, id);
+    const id = request.id ?? run.clock.uuid();
+    const planned = await checkedMoves(run, table, request, id);
     if (planned.length === 0) {
       return { table: name, relocation_id: null, state: 'already-done', files: 0, bytes: 0 };
     }
-    const relocation = await begin(run, table, id, planned, graceMs, lease);
+    const journaled = { ...reason, moves: summaryOf(request.moves, new Set(planned.map((one) => one.from))) };
+    const relocation = await begin(run, table, id, planned, { graceMs, reason: journaled }, lease);
     await run.faults.at('begun');
-    await run.journal.addMoves(id, planned);
+    await run.journal.addMoves(id, planned, lease.id);
     await run.faults.at('journaled');
     return carryOut(run, relocation, planned, lease);
   });
+}
+
+/**
+ * The moves that are still to be made, if the table is such that they can be.
+ *
+ * @returns nothing where all of them were made before
+ * @throws LakeError `stale-plan` where a planned file is gone or lies elsewhere, or the table is another
+ */
+export async function checkedMoves(
+  run: TieringRun,
+  table: LoadedTable,
+  { identifier, moves, uuid }: Pick<RelocationRequest, 'identifier' | 'moves' | 'uuid'>,
+  id: string,
+): Promise<readonly JournaledMove[]> {
+  const name = tableName(identifier);
+  const tableUuid = table.metadata['table-uuid'];
+  if (uuid !== undefined && uuid !== tableUuid) throw staleTable(name, 'was dropped and made anew since');
+  const live = await liveDataFiles(run.objects, await historyOf(run.objects, table));
+  const places = placesOf(identifier, table.metadata);
+  const { planned, gone } = planFileMoves(live, moves, places, run.tiers, id);
+  if (gone.length === 0) return planned;
+  const done = await movedBefore(run, tableUuid, new Map(gone.map(({ path, to }) => [path, to])));
+  const missing = gone.filter(({ path }) => !done.has(path));
+  const [first] = missing;
+  if (first === undefined) return planned;
+  const where = first.partition === '' ? '' : ` of ${first.partition}`;
+  const what = `${missing.length} of ${missing.length + planned.length + done.size} planned files are gone, one${where}: ${first.path}`;
+  throw staleTable(name, `has moved on: ${what}`);
+}
+
+function staleTable(table: string, what: string): LakeError {
+  return new LakeError('stale-plan', `${table} ${what}`, {
+    where: table,
+    hint: 'make a new plan with: lake tier plan; nothing of this table was moved',
+  });
+}
+
+/** Which of the files an earlier relocation has moved to the tier that was planned: the same plan, applied twice. */
+async function movedBefore(
+  run: TieringRun,
+  tableUuid: string,
+  wanted: ReadonlyMap<string, string>,
+): Promise<Set<string>> {
+  const found = new Set<string>();
+  for (const { state, 'relocation-id': id } of await run.journal.relocationsOf(tableUuid)) {
+    if (state !== 'swapped' && state !== 'finished') continue;
+    for await (const move of run.journal.moves(id)) {
+      if (move.kind === 'data' && wanted.get(move.from) === move['to-tier']) found.add(move.from);
+    }
+  }
+  return found;
 }
 
 /**
@@ -122,7 +181,7 @@ async function begin(
   { identifier, metadata }: LoadedTable,
   id: string,
   planned: readonly JournaledMove[],
-  graceMs: number,
+  { graceMs, reason }: { readonly graceMs: number; readonly reason: JournaledReason },
   lease: HeldLease,
 ): Promise<Relocation> {
   const places = placesOf(identifier, metadata);
@@ -134,6 +193,7 @@ async function begin(
     plan: {
       'data-files': planned.length,
       bytes: planned.reduce((sum, move) => sum + move.size, 0),
+      reason,
       'metadata-prefix': metadataPrefix,
       prefixes: [metadataPrefix, ...run.tiers.map((tier) => relocationFolder(places, tier, id))],
     },
@@ -150,9 +210,10 @@ async function copyAll(
 ): Promise<void> {
   const table = [...relocation.namespace, relocation.table].join('.');
   let done = 0;
-  await eachBounded(moves, COPIES, async ({ from, to }) => {
+  await eachBounded(moves, COPIES, async ({ from, to, 'to-tier': name }) => {
     lease.check();
-    await copyVerified(run.objects, from, to);
+    const storageClass = run.tiers.find((tier) => tier.name === name)?.storageClass;
+    await copyVerified(run.objects, from, to, storageClass === undefined ? {} : { storageClass });
     run.progress({ table, step: 'copying', done: ++done, total: moves.length });
     await run.faults.at('copied-one');
   });

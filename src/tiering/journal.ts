@@ -14,13 +14,39 @@ export interface JournaledMove {
   readonly 'to-tier'?: string;
 }
 
-export type RelocationState = 'copying' | 'swapped' | 'finished' | 'rolled-back';
+/** `finished`: swapped, and its old objects are gone. `cleaned`: rolled back, and what it had made is gone. */
+export type RelocationState = 'copying' | 'swapped' | 'finished' | 'rolled-back' | 'cleaned';
+
+/** Who moved files, and why. */
+export interface RelocationReason {
+  readonly command: 'apply' | 'restore' | 'undo';
+  /** For people: the policy, or what was asked for. */
+  readonly text: string;
+  /** The relocation that an undo takes back. */
+  readonly undoes?: string;
+}
+
+/** The partitions that go from one tier to another, summed up. */
+export interface JournaledWay {
+  readonly from: string;
+  readonly to: string;
+  readonly files: number;
+  readonly partitions: number;
+  readonly first: string;
+  readonly last: string;
+}
+
+export interface JournaledReason extends RelocationReason {
+  readonly moves: readonly JournaledWay[];
+}
 
 /** What this version keeps in the journal's free-form `plan`. */
 export interface RelocationPlan {
   /** Data files that the journal holds once step 3 is complete. */
   readonly 'data-files': number;
   readonly bytes: number;
+  /** Absent in the journals of earlier versions. */
+  readonly reason?: JournaledReason;
   /** Names of new objects among the table's metadata begin with this. */
   readonly 'metadata-prefix': string;
   /** Every object that the relocation makes has a location that begins with one of these. */
@@ -35,6 +61,12 @@ export interface Relocation {
   readonly 'grace-ms': number;
   readonly plan: RelocationPlan;
   readonly state: RelocationState;
+}
+
+/** A relocation as the journal tells it afterwards. Wall clock, ms. */
+export interface PastRelocation extends Relocation {
+  readonly 'created-at-ms': number;
+  readonly 'swapped-at-ms': number | null;
 }
 
 export interface Lease {
@@ -97,18 +129,21 @@ export class Journal {
     return this.#catalog.extension('GET', `/lake/v1/relocations/${id}`);
   }
 
-  /** The relocations of all tables in one state. */
-  async relocationsIn(state: RelocationState): Promise<readonly Relocation[]> {
-    const found = await this.#catalog.extension<{ relocations: readonly Relocation[] }>(
-      'GET',
-      `/lake/v1/relocations?state=${state}`,
-    );
-    return found.relocations;
+  /** The relocations of all tables in one state, oldest first. */
+  relocationsIn(state: RelocationState): Promise<readonly PastRelocation[]> {
+    return this.#relocations(`state=${state}`);
   }
 
-  async addMoves(id: string, moves: readonly JournaledMove[]): Promise<void> {
+  /** All relocations of a table, or of all tables, oldest first. */
+  relocationsOf(tableUuid?: string): Promise<readonly PastRelocation[]> {
+    return this.#relocations(tableUuid === undefined ? '' : `table-uuid=${encodeURIComponent(tableUuid)}`);
+  }
+
+  /** Errors besides: `conflict` if the lease on the table is lost. */
+  async addMoves(id: string, moves: readonly JournaledMove[], leaseId: string): Promise<void> {
     for (let at = 0; at < moves.length; at += MOVES_PER_CALL) {
-      await this.#post(`relocations/${id}/moves`, { moves: moves.slice(at, at + MOVES_PER_CALL) });
+      const batch = moves.slice(at, at + MOVES_PER_CALL);
+      await this.#post(`relocations/${id}/moves`, { 'lease-id': leaseId, moves: batch });
     }
   }
 
@@ -120,7 +155,7 @@ export class Journal {
     await this.#post(`relocations/${id}/swap`, request);
   }
 
-  async setState(id: string, state: 'rolled-back' | 'finished', leaseId?: string): Promise<void> {
+  async setState(id: string, state: 'rolled-back' | 'finished' | 'cleaned', leaseId?: string): Promise<void> {
     await this.#post(`relocations/${id}/state`, {
       state,
       ...(leaseId === undefined ? {} : { 'lease-id': leaseId }),
@@ -137,6 +172,14 @@ export class Journal {
     for (let at = 0; at < locations.length; at += DELETED_PER_CALL) {
       await this.#post('ledger/deleted', { locations: locations.slice(at, at + DELETED_PER_CALL) });
     }
+  }
+
+  async #relocations(filter: string): Promise<readonly PastRelocation[]> {
+    const found = await this.#catalog.extension<{ relocations: readonly PastRelocation[] }>(
+      'GET',
+      `/lake/v1/relocations?${filter}`,
+    );
+    return found.relocations;
   }
 
   #post<T>(path: string, body: unknown): Promise<T> {

@@ -1,20 +1,25 @@
 import type { LoadedTable } from '../catalog-client/catalog.ts';
-import { LakeError } from '../errors.ts';
+import { isKind, LakeError } from '../errors.ts';
 import { nearestName } from '../iceberg/nearest-name.ts';
+import { currentSnapshot } from '../iceberg/table-metadata.ts';
 import {
   evaluatePolicies,
+  type GovernedTable,
   type KeptPartition,
   type PlannedMove,
   type TableState,
-  type TierPlan,
 } from '../policy/evaluate.ts';
-import type { PolicySet } from '../policy/policy-set.ts';
+import { governingPolicy } from '../policy/match.ts';
+import type { Policy, PolicySet } from '../policy/policy-set.ts';
 import { tableName } from '../table/table.ts';
 import { allTables } from './all-tables.ts';
+import { commitTimes } from './commit-times.ts';
 import { formatRefusal } from './executor.ts';
+import type { MovePlan, PlannedTable } from './move-plan.ts';
+import { withReplacedData } from './replaced-data.ts';
 import { branchWithStagedWork } from './staged-work.ts';
-import { historyOf, liveDataFiles } from './table-history.ts';
-import { tableState } from './table-state.ts';
+import { historyOf, type LiveFile, liveDataFiles, type TableHistory } from './table-history.ts';
+import { matchedTable, tableState } from './table-state.ts';
 import type { TieredLake } from './tiering-context.ts';
 
 /**
@@ -29,17 +34,65 @@ export async function planMoves(
   policies: PolicySet,
   nowMs: number,
   tables?: readonly string[],
-): Promise<TierPlan> {
+): Promise<MovePlan> {
   const states: TableState[] = [];
   const blocked = new Map<string, string>();
+  const seen = new Map<string, LoadedTable>();
+  const problems: LakeError[] = [];
   for (const table of await chosenTables(lake, tables)) {
     const name = tableName(table.identifier);
-    const live = await liveDataFiles(lake.objects, await historyOf(lake.objects, table));
-    states.push(tableState(table, live.values(), lake.config.tiers, lake.config.timezone));
+    seen.set(name, table);
+    const policy = governing(policies, table, problems);
+    if (policy === undefined) continue;
+    const history = await historyOf(lake.objects, table);
+    const live = await liveDataFiles(lake.objects, history);
+    states.push(await agedState(lake, policy, { table, history, live, eachFile: true }));
     const reason = whyNotNow(table);
     if (reason !== null) blocked.set(name, reason);
   }
-  return withoutBlocked(evaluatePolicies(policies, states, nowMs), blocked);
+  const plan = evaluatePolicies(policies, states, nowMs, problems);
+  return withoutBlocked({ ...plan, tables: plan.tables.map((one) => pinnedDown(one, seen)) }, blocked);
+}
+
+/** The policy of a table, null if none matches; undefined where there is a tie, which joins the problems. */
+function governing(set: PolicySet, table: LoadedTable, problems: LakeError[]): Policy | null | undefined {
+  try {
+    return governingPolicy(set, matchedTable(table));
+  } catch (error) {
+    if (!isKind(error, 'invalid-file')) throw error;
+    problems.push(error);
+    return undefined;
+  }
+}
+
+/** What a plan was made from, by which `lake tier apply FILE` knows the table again. */
+function pinnedDown(one: GovernedTable, seen: ReadonlyMap<string, LoadedTable>): PlannedTable {
+  const table = seen.get(one.table);
+  if (table === undefined) throw new LakeError('internal', `the plan names ${one.table}, which was not read`);
+  return {
+    ...one,
+    uuid: table.metadata['table-uuid'],
+    metadata_location: table.metadataLocation ?? null,
+    snapshot_id: currentSnapshot(table.metadata)?.['snapshot-id'].toString() ?? null,
+  };
+}
+
+/** A table's state, aged as its policy says (by partition without one). Reads manifests where compactions hide commit times. */
+export async function agedState(
+  lake: TieredLake,
+  policy: Policy | null,
+  of: {
+    readonly table: LoadedTable;
+    readonly history: TableHistory;
+    readonly live: ReadonlyMap<string, LiveFile>;
+    readonly eachFile: boolean;
+  },
+): Promise<TableState> {
+  const age = policy?.age ?? { by: 'partition' };
+  const { tiers, timezone } = lake.config;
+  const known = commitTimes(of.table.metadata);
+  const times = age.by === 'commit' ? await withReplacedData(lake.objects, of.history, known) : known;
+  return tableState(of.table, of.live.values(), { tiers, timezone, age, times, eachFile: of.eachFile });
 }
 
 async function chosenTables(lake: TieredLake, names: readonly string[] | undefined): Promise<LoadedTable[]> {
@@ -64,7 +117,7 @@ function whyNotNow({ metadata }: LoadedTable): string | null {
   return branch === null ? null : `waits: branch "${branch}" holds staged work`;
 }
 
-function withoutBlocked(plan: TierPlan, blocked: ReadonlyMap<string, string>): TierPlan {
+function withoutBlocked(plan: MovePlan, blocked: ReadonlyMap<string, string>): MovePlan {
   const moves: PlannedMove[] = [];
   const kept: KeptPartition[] = [...plan.kept];
   for (const move of plan.moves) {

@@ -3,8 +3,9 @@ import { join, relative } from 'node:path';
 import type { LakeConfig } from '../config.ts';
 import { LakeError } from '../errors.ts';
 import { policyFileSchema } from '../policy/policy-file.ts';
+import { policyFindings } from '../policy/policy-findings.ts';
 import { buildPolicySet, type PolicySet } from '../policy/policy-set.ts';
-import { type ParsedYaml, type Problem, parseYamlFile, throwProblems } from '../project/yaml-file.ts';
+import { byPlace, type Problem, readYaml, throwProblems, type YamlPath } from '../project/yaml-file.ts';
 
 /**
  * The policies of a folder's files as one set, or every problem of every file, each with its position.
@@ -16,24 +17,22 @@ export function loadPolicies(
   files: readonly { readonly file: string; readonly text: string }[],
   tiers: readonly string[],
 ): { readonly set: PolicySet } | { readonly problems: readonly Problem[] } {
-  const parsed = files.map(({ file, text }) => ({
-    file,
-    result: parseYamlFile(text, file, policyFileSchema),
-  }));
-  const problems = parsed.flatMap(({ result }) => (Array.isArray(result) ? result : []));
-  const valid = parsed.flatMap(({ file, result }) => (Array.isArray(result) ? [] : [{ file, result }]));
-  const { set, findings } = buildPolicySet(
-    valid.map(({ file, result }) => ({ file, value: result.value })),
-    tiers,
-  );
-  const placed = new Map<string, ParsedYaml<unknown>['problemAt']>(
-    valid.map(({ file, result }) => [file, result.problemAt]),
-  );
-  for (const { file, path, message, hint } of findings) {
-    const problem = placed.get(file)?.(path, message, hint);
+  const read = files.map(({ file, text }) => ({ file, ...readYaml(text, file, policyFileSchema) }));
+  const problemAt = new Map(read.map((one) => [one.file, one.problemAt]));
+  const problems = read.flatMap((one) => one.problems);
+  for (const { file, path, message, hint } of policyFindings(read, tiers)) {
+    const problem = problemAt.get(file)?.(path, message, hint);
     if (problem !== undefined) problems.push(problem);
   }
-  return problems.length === 0 ? { set } : { problems };
+  if (problems.length > 0) return { problems: problems.sort(byPlace) };
+  const placed = read.flatMap(({ file, value, problemAt: placeOf }) => {
+    const where = (path: YamlPath) => {
+      const { line, column } = placeOf(path, '');
+      return `${file}:${line}:${column}`;
+    };
+    return value === undefined ? [] : [{ file, value, where }];
+  });
+  return { set: buildPolicySet(placed, tiers) };
 }
 
 /**

@@ -4,7 +4,7 @@ import { LakeError } from '../errors.ts';
 import { partitionText } from '../iceberg/partition-spec.ts';
 import type { TableMetadata } from '../iceberg/table-metadata.ts';
 import type { PlannedMove } from '../policy/evaluate.ts';
-import type { JournaledMove } from './journal.ts';
+import type { JournaledMove, JournaledWay } from './journal.ts';
 import { relocatedPath, type TablePlaces } from './relocation-paths.ts';
 import type { LiveFile } from './table-history.ts';
 
@@ -15,61 +15,79 @@ export function partitionOf(live: LiveFile, metadata: TableMetadata): string {
   return partitionText(live.spec, schema, live.file.partition);
 }
 
+/** What a plan's moves of one table come to. */
+export interface FileMoves {
+  readonly planned: readonly JournaledMove[];
+  /** Planned files that no retained snapshot reads under their path any more, with the tier they were to go to. */
+  readonly gone: readonly { readonly path: string; readonly to: string; readonly partition: string }[];
+}
+
 /**
- * The files of a table that a plan's moves name, each with a new path that nothing else has. Pure.
+ * The files that a plan's moves name, each with a new path that nothing else has. Files that came since are no part of it. Pure.
  *
- * @param live the data files of all retained snapshots
+ * @param live the data files of all retained snapshots, by path
  * @param moves the plan's moves of this table
- * @returns nothing where all moves are done already
- * @throws LakeError `stale-plan` where the files of a partition are not those that the plan counted
+ * @throws LakeError `stale-plan` where a file lies in another tier than the plan says, or a tier is not there any more
  */
 export function planFileMoves(
-  live: Iterable<LiveFile>,
+  live: ReadonlyMap<string, LiveFile>,
   moves: readonly PlannedMove[],
-  metadata: TableMetadata,
   places: TablePlaces,
   tiers: readonly Tier[],
   relocationId: string,
-): JournaledMove[] {
-  const wanted = new Map(
-    moves.map((move) => [keyOf(move.partition, move.from), { move, files: 0, bytes: 0 }]),
-  );
+): FileMoves {
   const taken = new Set<string>();
   const planned: JournaledMove[] = [];
-  for (const one of live) {
-    const from = tierOf(tiers, one.file.filePath).name;
-    const found = wanted.get(keyOf(partitionOf(one, metadata), from));
-    if (found === undefined) continue;
-    found.files += 1;
-    found.bytes += one.file.fileSizeInBytes;
-    const target = tierNamed(tiers, found.move.to);
-    const to = unused(taken, relocatedPath(one.file.filePath, places, tiers, target, relocationId));
-    const size = one.file.fileSizeInBytes;
-    planned.push({
-      from: one.file.filePath,
-      to,
-      kind: 'data',
-      size,
-      'from-tier': from,
-      'to-tier': target.name,
-    });
+  const gone: { path: string; to: string; partition: string }[] = [];
+  for (const { table, partition, from, to: tier, paths } of moves) {
+    const target = tierNamed(tiers, tier);
+    for (const path of paths) {
+      const found = live.get(path);
+      if (found === undefined) gone.push({ path, to: tier, partition });
+      if (found === undefined) continue;
+      const now = tierOf(tiers, path).name;
+      if (now !== from) throw elsewhere(table, path, { from, now });
+      const to = unused(taken, relocatedPath(path, places, tiers, target, relocationId));
+      const size = found.file.fileSizeInBytes;
+      planned.push({ from: path, to, kind: 'data', size, 'from-tier': from, 'to-tier': target.name });
+    }
   }
-  for (const found of wanted.values()) refuseIfStale(found);
-  return planned;
+  return { planned, gone };
 }
 
-function refuseIfStale({ move, files, bytes }: { move: PlannedMove; files: number; bytes: number }): void {
-  // None left in the old tier: this move was made before, by a run that was interrupted or by another.
-  if (files === 0 || (files === move.files && bytes === move.bytes)) return;
-  const where = `${move.table} ${move.partition}`.trim();
-  throw new LakeError(
-    'stale-plan',
-    `${where} has ${files} files (${bytes} bytes) in ${move.from}, the plan has ${move.files} (${move.bytes})`,
-    {
-      where: move.table,
-      hint: 'make a new plan with: lake tier plan; nothing of this table was moved',
-    },
-  );
+/** The moves by way, with how many partitions go it and between which texts they lie: what the journal keeps of a plan. Pure. */
+export function summaryOf(moves: readonly PlannedMove[], paths: ReadonlySet<string>): JournaledWay[] {
+  const ways = new Map<string, JournaledWay & { readonly seen: Set<string> }>();
+  for (const { from, to, partition, ...move } of moves) {
+    const files = move.paths.filter((path) => paths.has(path)).length;
+    if (files === 0) continue;
+    const key = JSON.stringify([from, to]);
+    const way = ways.get(key) ?? {
+      from,
+      to,
+      files: 0,
+      partitions: 0,
+      first: partition,
+      last: partition,
+      seen: new Set(),
+    };
+    way.seen.add(partition);
+    ways.set(key, {
+      ...way,
+      files: way.files + files,
+      partitions: way.seen.size,
+      first: [partition, way.first].sort()[0]!,
+      last: [partition, way.last].sort()[1]!,
+    });
+  }
+  return [...ways.values()].map(({ seen: _seen, ...way }) => way);
+}
+
+function elsewhere(table: string, path: string, tier: { from: string; now: string }): LakeError {
+  return new LakeError('stale-plan', `${path} lies in ${tier.now}, the plan says ${tier.from}`, {
+    where: table,
+    hint: 'make a new plan with: lake tier plan; nothing of this table was moved',
+  });
 }
 
 function tierNamed(tiers: readonly Tier[], name: string): Tier {
@@ -88,8 +106,4 @@ function unused(taken: Set<string>, path: string): string {
   for (let at = 1; taken.has(free); at++) free = `${path.slice(0, cut)}/${at}${path.slice(cut)}`;
   taken.add(free);
   return free;
-}
-
-function keyOf(partition: string, tier: string): string {
-  return `${tier}\u0000${partition}`;
 }

@@ -1,14 +1,18 @@
 import { isKind } from '../errors.ts';
 import { tableName } from '../table/table.ts';
 import { carryOut, type RelocationResult, rollBack } from './executor.ts';
-import type { JournaledMove, Relocation } from './journal.ts';
+import type { JournaledMove, PastRelocation, Relocation } from './journal.ts';
 import { type HeldLease, withLease } from './lease.ts';
 import { removeLeftovers } from './ledger.ts';
 import type { TieringRun } from './tiering-context.ts';
 
+/** As long as unreferenced files are left alone by `lake orphans`. */
+const LATE_COPY_MS = 24 * 3_600_000;
+
 /**
  * Finishes what interrupted runs left: a relocation in state `copying` goes on, or is rolled back where its
- * journal is not whole or its table is gone; after a swap only leftovers are removed.
+ * journal is not whole or its table is gone; after a swap only leftovers are removed. A day after it began, one that was rolled
+ * back is `cleaned` and not looked at again.
  */
 export async function resumeRelocations(run: TieringRun): Promise<RelocationResult[]> {
   const results: RelocationResult[] = [];
@@ -19,9 +23,19 @@ export async function resumeRelocations(run: TieringRun): Promise<RelocationResu
     );
     if (result !== null) results.push(result);
   }
-  const ended = [await run.journal.relocationsIn('swapped'), await run.journal.relocationsIn('rolled-back')];
-  await removeLeftovers(run, ended.flat());
+  const rolledBack = await run.journal.relocationsIn('rolled-back');
+  const ended = [...(await run.journal.relocationsIn('swapped')), ...rolledBack];
+  await removeLeftovers(run, ended);
+  await closeRolledBack(run, rolledBack);
   return results;
+}
+
+/** A copy that was under way when its run was rolled back may land later: only an old relocation has nothing more to come. */
+async function closeRolledBack(run: TieringRun, rolledBack: readonly PastRelocation[]): Promise<void> {
+  for (const relocation of rolledBack) {
+    if (relocation['created-at-ms'] + LATE_COPY_MS > run.clock.now()) continue;
+    await run.journal.setState(relocation['relocation-id'], 'cleaned');
+  }
 }
 
 async function resumeOne(

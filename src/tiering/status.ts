@@ -3,8 +3,9 @@ import { ageInDays } from '../policy/evaluate.ts';
 import { governingPolicy } from '../policy/match.ts';
 import type { PolicySet } from '../policy/policy-set.ts';
 import { allTables } from './all-tables.ts';
-import { historyOf, type LiveFile, liveDataFiles } from './table-history.ts';
-import { tableState } from './table-state.ts';
+import { agedState } from './plan-moves.ts';
+import { historyOf, liveDataFiles } from './table-history.ts';
+import { matchedTable } from './table-state.ts';
 import type { TieredLake } from './tiering-context.ts';
 
 /** What one partition of a table's current state has in one tier. */
@@ -35,13 +36,13 @@ export async function tierStatus(
     const head = table.metadata.refs[MAIN_BRANCH]?.['snapshot-id'];
     const snapshots = table.metadata.snapshots.filter((one) => one['snapshot-id'] === head);
     const current = { ...table, metadata: { ...table.metadata, snapshots } };
-    const live: Iterable<LiveFile> = (
-      await liveDataFiles(lake.objects, await historyOf(lake.objects, current))
-    ).values();
-    const state = tableState(table, live, lake.config.tiers, lake.config.timezone);
-    const policy = governingPolicy(policies, state)?.name ?? null;
-    for (const { endMs, ...holding } of state.holdings) {
-      rows.push({ table: state.table, ...holding, age_days: ageInDays(endMs, nowMs), policy });
+    const history = await historyOf(lake.objects, current);
+    const live = await liveDataFiles(lake.objects, history);
+    const policy = governingPolicy(policies, matchedTable(table));
+    const state = await agedState(lake, policy, { table, history, live, eachFile: false });
+    for (const { partition, tier, files, bytes, records, endMs } of state.holdings) {
+      const counts = { files, bytes, records, age_days: ageInDays(endMs, nowMs) };
+      rows.push({ table: state.table, partition, tier, ...counts, policy: policy?.name ?? null });
     }
   }
   return rows;

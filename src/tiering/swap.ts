@@ -66,7 +66,7 @@ async function prepare(
   const id = relocation['relocation-id'];
   const attempt = run.clock.uuid();
   const place = (name: string) => `${relocation.plan['metadata-prefix']}${attempt.slice(0, 8)}-${name}`;
-  const journal = (made: readonly JournaledMove[]) => run.journal.addMoves(id, made);
+  const journal = (made: readonly JournaledMove[]) => run.journal.addMoves(id, made, lease.id);
   const table = await loadSame(run, relocation);
   const deletes = new DeleteRewriter({
     objects: run.objects,

@@ -7,7 +7,7 @@ import type { Schema } from '../iceberg/schema.ts';
 import type { Snapshot } from '../iceberg/snapshot.ts';
 import type { TableMetadata } from '../iceberg/table-metadata.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { type LoadedEntry, readManifestContent, snapshotManifests } from '../table/manifests.ts';
+import { readManifestContent, snapshotManifests, withKnownCounts } from '../table/manifests.ts';
 
 /** All that a table's retained snapshots list. */
 export interface TableHistory {
@@ -20,6 +20,11 @@ export interface LiveFile {
   readonly file: DataFile;
   readonly spec: PartitionSpec;
   readonly schema: Schema;
+  /** Sequence number of the data, and of the snapshot that added the file; both stay when it moves. */
+  readonly sequenceNumber: number;
+  readonly fileSequenceNumber: number;
+  /** The snapshot that added the file; it may be expired. */
+  readonly snapshotId: bigint;
 }
 
 /** Reads the manifest lists of all retained snapshots. Errors: `not-found`, `corrupt`, `unsupported` (v1 without lists). */
@@ -54,8 +59,8 @@ export async function liveDataFiles(
   for (const manifest of distinctManifests(history)) {
     if (manifest.content !== 'data' || !hasLiveFiles(manifest)) continue;
     const { entries, spec, schema } = await readManifestContent(objects, manifest);
-    for (const { status, dataFile } of entries) {
-      if (status !== 'deleted') live.set(dataFile.filePath, { file: dataFile, spec, schema });
+    for (const { status, dataFile, ...ids } of entries) {
+      if (status !== 'deleted') live.set(dataFile.filePath, { file: dataFile, spec, schema, ...ids });
     }
   }
   return live;
@@ -76,25 +81,4 @@ async function readList(objects: ObjectStore, snapshot: Snapshot): Promise<Manif
   }
   const manifests = await snapshotManifests(objects, snapshot);
   return Promise.all(manifests.map((file) => withKnownCounts(objects, file)));
-}
-
-/** Lists of format v1 may lack the counts, which those of v2 must have: they are counted here. */
-async function withKnownCounts(objects: ObjectStore, file: ManifestFile): Promise<ManifestFile> {
-  const { addedFilesCount, existingFilesCount, deletedFilesCount, ...rest } = file;
-  const rows = [file.addedRowsCount, file.existingRowsCount, file.deletedRowsCount];
-  if ([addedFilesCount, existingFilesCount, deletedFilesCount, ...rows].every((count) => count >= 0))
-    return file;
-  const { entries } = await readManifestContent(objects, file);
-  const of = (status: LoadedEntry['status']) => entries.filter((entry) => entry.status === status);
-  const rowsOf = (status: LoadedEntry['status']) =>
-    of(status).reduce((sum, entry) => sum + entry.dataFile.recordCount, 0);
-  return {
-    ...rest,
-    addedFilesCount: of('added').length,
-    existingFilesCount: of('existing').length,
-    deletedFilesCount: of('deleted').length,
-    addedRowsCount: rowsOf('added'),
-    existingRowsCount: rowsOf('existing'),
-    deletedRowsCount: rowsOf('deleted'),
-  };
 }

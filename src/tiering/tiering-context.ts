@@ -6,7 +6,9 @@ import { type FaultHook, NO_FAULTS } from './protocol.ts';
 
 /** What the work on tiers needs: an open lake will do. */
 export type TieredLake = Pick<Lake, 'catalog' | 'objects' | 'clock'> & {
-  readonly config: Pick<Lake['config'], 'tiers' | 'timezone' | 'engine'>;
+  readonly config: Pick<Lake['config'], 'tiers' | 'timezone'> & {
+    readonly engine: Pick<Lake['config']['engine'], 'memoryLimit'>;
+  };
 };
 
 /** How far a relocation has come, for a progress display. */

@@ -21,11 +21,19 @@ const FACTS = `policies:
 
 function holding(day: string, tier: string): Holding {
   const endMs = Date.parse(`${day}T00:00:00Z`) + 86_400_000;
-  return { partition: `day=${day}`, tier, files: 2, bytes: 100, records: 10, endMs };
+  return {
+    partition: `day=${day}`,
+    tier,
+    files: 2,
+    bytes: 100,
+    records: 10,
+    endMs,
+    paths: [`${day}/a`, `${day}/b`],
+  };
 }
 
 function table(name: string, ...holdings: Holding[]): TableState {
-  return { table: name, tags: {}, aged: true, holdings };
+  return { table: name, tags: {}, cannotAge: null, pins: [], holdings };
 }
 
 test('a partition moves when the end of its range is old enough, to the coldest tier that is due', () => {
@@ -78,7 +86,10 @@ test('a pattern is a whole name, and its other characters mean themselves', () =
 });
 
 test('a table whose partitions tell no time is an error for a policy with transitions', () => {
-  const unaged = { ...table('gold.fct_x', { ...holding('2001-01-01', 'hot'), endMs: null }), aged: false };
+  const unaged = {
+    ...table('gold.fct_x', { ...holding('2001-01-01', 'hot'), endMs: null }),
+    cannotAge: 'its partitions tell no time',
+  };
   expect(() => evaluatePolicies(policies(FACTS), [unaged], NOW)).toThrow(/tell no time/);
 });
 

@@ -28,11 +28,14 @@ export interface MovingLake extends TieredLake {
   close(): Promise<void>;
 }
 
-export async function openMovingLake(): Promise<MovingLake> {
-  const root = await mkdtemp(join(tmpdir(), 'lake move %41 '));
+/** @param options `root`: the folder of a lake that is there already, `aheadMs`: how far its clock is ahead of the wall clock */
+export async function openMovingLake(
+  options: { readonly root?: string; readonly aheadMs?: number } = {},
+): Promise<MovingLake> {
+  const root = options.root ?? (await mkdtemp(join(tmpdir(), 'lake move %41 ')));
   const warehouse = `file://${root}/warehouse`;
   const tiers = ['hot', 'warm', 'cold'].map((name) => ({ name, location: `${warehouse}/${name}` }));
-  let now = systemClock.now();
+  let now = systemClock.now() + (options.aheadMs ?? 0);
   const clock: Clock = {
     ...systemClock,
     now: () => ++now,
@@ -56,7 +59,7 @@ export async function openMovingLake(): Promise<MovingLake> {
     close: async () => {
       await engine.close();
       await catalog.close();
-      await rm(root, { recursive: true });
+      if (options.root === undefined) await rm(root, { recursive: true });
     },
   };
 }

@@ -247,15 +247,6 @@ test('every branch gets its fence, and a fence on a side branch does not renew i
   );
 });
 
-test('a plan whose partition has changed since is stale, and nothing moves', async () => {
-  await firstHalf('moved');
-  const plan = await planMoves(lake, policies('moved'), AT_COLD);
-  await append(lake, 'moved', 300, 8, 'evolved');
-  const before = await allObjects(lake);
-  await expect(applyPlan(lake, plan)).rejects.toMatchObject({ kind: 'stale-plan' });
-  expect(await allObjects(lake)).toEqual(before);
-});
-
 test('staged work on a branch makes a table wait, and the plan says so', async () => {
   await createTable(lake, 'moved');
   await append(lake, 'moved', 0, 8);

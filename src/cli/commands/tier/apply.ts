@@ -1,13 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { z } from 'zod';
 import { LakeError } from '../../../errors.ts';
-import { parseJson } from '../../../iceberg/json.ts';
-import type { TierPlan } from '../../../policy/evaluate.ts';
 import type { Lake } from '../../../project/open-lake.ts';
 import { type ApplyReport, applyPlan, resumeInterrupted } from '../../../tiering/apply-plan.ts';
+import { type MovePlan, parsePlanFile, policyDigest } from '../../../tiering/move-plan.ts';
 import { planMoves } from '../../../tiering/plan-moves.ts';
 import { readPolicies } from '../../../tiering/policy-files.ts';
+import { rememberCommitTimes } from '../../../tiering/remember-commit-times.ts';
 import type { TierProgress } from '../../../tiering/tiering-context.ts';
 import type { CommandFactory } from '../../command.ts';
 import { withExamples } from '../../command.ts';
@@ -15,22 +14,6 @@ import { EXIT } from '../../exit-codes.ts';
 import { planText } from '../../plan-text.ts';
 import type { Session } from '../../session.ts';
 import { bytesText, countText, timeText } from '../../units.ts';
-
-const planFile = z.object({
-  moves: z.array(
-    z.object({
-      table: z.string(),
-      partition: z.string(),
-      from: z.string(),
-      to: z.string(),
-      files: z.int().min(0),
-      bytes: z.int().min(0),
-      reason: z.string(),
-    }),
-  ),
-  kept: z.array(z.object({ table: z.string(), partition: z.string(), tier: z.string(), reason: z.string() })),
-  tables: z.array(z.object({ table: z.string(), policy: z.string(), grace_ms: z.int().min(0) })),
-});
 
 /** `lake tier apply [FILE]`: makes the moves of a plan; finishes what an interrupted run left. */
 export const addTierApply: CommandFactory = (parent, run) => {
@@ -42,7 +25,10 @@ export const addTierApply: CommandFactory = (parent, run) => {
     .argument('[file]', 'a plan by `lake tier plan --out FILE`')
     .action((file: string | undefined) => run((session) => apply(session, file)));
   withExamples(command, [
-    ['lake tier apply moves.json', 'those moves and no others; exit code 6 if the tables have changed since'],
+    [
+      'lake tier apply moves.json',
+      'those moves and no others; exit code 6, and nothing moved, if a planned file is gone',
+    ],
     ['lake tier apply --yes --now 2001-07-01', 'plan and move at once, without asking'],
   ]);
 };
@@ -52,9 +38,7 @@ async function apply(session: Session, file: string | undefined): Promise<number
   const progress = ({ table, step, done, total }: TierProgress) =>
     session.progress.update(`${table}: ${step}`, done, total);
   const plan =
-    file === undefined
-      ? await freshPlan(session, lake, progress)
-      : await readPlan(resolve(session.directory, file));
+    file === undefined ? await freshPlan(session, lake, progress) : await readPlan(session, lake, file);
   const report = await applyPlan(lake, plan, { progress });
   session.progress.stop();
   session.output.result(report, reportText(report));
@@ -66,10 +50,12 @@ async function freshPlan(
   session: Session,
   lake: Lake,
   progress: (progress: TierProgress) => void,
-): Promise<TierPlan> {
+): Promise<MovePlan> {
+  const policies = await readPolicies(lake.config);
   // What was interrupted is finished first: its files lie elsewhere afterwards, and the plan must see that.
   await resumeInterrupted(lake, { progress });
-  const plan = await planMoves(lake, await readPolicies(lake.config), session.policyNow);
+  await rememberCommitTimes(lake, policies);
+  const plan = await planMoves(lake, policies, session.policyNow);
   if (plan.moves.length === 0) return plan;
   session.progress.stop();
   session.output.note(`${planText(plan)}\n`);
@@ -78,24 +64,21 @@ async function freshPlan(
 }
 
 /** @throws LakeError `invalid-file` for what is no plan, `not-found` for a file that is not there */
-async function readPlan(file: string): Promise<TierPlan> {
+async function readPlan(session: Session, lake: Lake, name: string): Promise<MovePlan> {
+  const file = resolve(session.directory, name);
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new LakeError('not-found', `The plan ${file} cannot be read.`, {
       cause,
       hint: 'Make one with: lake tier plan --out FILE',
     });
   });
-  const parsed = planFile.safeParse(parseJson(text));
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new LakeError(
-    'invalid-file',
-    `This is no plan: ${issue?.path.join('.') ?? ''} ${issue?.message ?? ''}`,
-    {
-      where: file,
-      hint: 'Make one with: lake tier plan --out FILE; a plan is not to be edited by hand.',
-    },
-  );
+  const plan = parsePlanFile(text, file);
+  if (plan['policy-digest'] !== policyDigest(await readPolicies(lake.config))) {
+    session.output.note(
+      `The policies have changed since this plan was made (${plan['created-at']}); it is applied as it stands.`,
+    );
+  }
+  return plan;
 }
 
 function reportText({ resumed, relocations, refused, ledger }: ApplyReport): string {

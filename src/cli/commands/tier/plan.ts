@@ -1,5 +1,7 @@
-import { writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { LakeError } from '../../../errors.ts';
+import { toPlanFile } from '../../../tiering/move-plan.ts';
 import { planMoves } from '../../../tiering/plan-moves.ts';
 import { readPolicies } from '../../../tiering/policy-files.ts';
 import type { CommandFactory } from '../../command.ts';
@@ -38,11 +40,30 @@ async function plan(session: Session, tables: readonly string[], options: PlanOp
     session.policyNow,
     tables.length === 0 ? undefined : tables,
   );
-  if (options.out !== undefined)
-    await writeFile(resolve(session.directory, options.out), `${toJson(planned, 2)}\n`);
-  if (session.output.format === 'ndjson') await session.output.rows(planned.moves);
-  else session.output.result(planned, planText(planned));
+  if (options.out !== undefined) {
+    const times = { createdMs: session.clock.now(), nowMs: session.policyNow };
+    const file = resolve(session.directory, options.out);
+    await writePlan(file, `${toJson(toPlanFile(planned, policies, times), 2)}\n`);
+  }
+  // The files of each move stand in the plan file alone.
+  const moves = planned.moves.map(({ paths: _paths, ...move }) => move);
+  if (session.output.format === 'ndjson') await session.output.rows(moves);
+  else session.output.result({ ...planned, moves }, planText(planned));
   if (options.out !== undefined)
     session.output.note(`Plan written. To make these moves and no others: lake tier apply ${options.out}`);
   return options.exitCode === true && planned.moves.length > 0 ? EXIT.changesPending : EXIT.done;
+}
+
+/** A plan that was cut off must not look like one: it comes under its name when it is whole. */
+async function writePlan(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(`${file}.part`, text);
+    await rename(`${file}.part`, file);
+  } catch (cause) {
+    throw new LakeError('unavailable', `The plan cannot be written to ${file}.`, {
+      where: file,
+      hint: 'Nothing was moved. Choose a folder that is there and that you may write to.',
+      cause,
+    });
+  }
 }

@@ -1,0 +1,84 @@
+import type { LoadedTable } from '../catalog-client/catalog.ts';
+import { isKind, LakeError } from '../errors.ts';
+import type { PlannedMove } from '../policy/evaluate.ts';
+import { commitWithRetry, type Staged } from '../table/commit.ts';
+import { type RelocationResult, relocateTable } from './executor.ts';
+import type { RelocationReason } from './journal.ts';
+import { pinName, pinUpdates } from './restore-pins.ts';
+import { type ApplyOptions, type TieredLake, type TieringRun, tieringRun } from './tiering-context.ts';
+
+/** A move that a person asked for: a restore or an undo. */
+export interface BringBack {
+  readonly table: LoadedTable;
+  readonly moves: readonly PlannedMove[];
+  readonly reason: RelocationReason;
+  readonly graceMs: number;
+  /** Partitions that are to stay where this brings them. */
+  readonly pinned: readonly string[];
+}
+
+/**
+ * Makes the moves by the same protocol as a policy's, forward to new paths. The partitions are pinned first, so that no run of the
+ * policies in between moves them right back; where the move fails for certain, the pin goes again.
+ *
+ * @param pinUntilMs until when no policy moves the pinned partitions, ms since 1970
+ * @throws LakeError as `relocateTable`
+ */
+export async function bringBack(
+  lake: TieredLake,
+  wanted: BringBack,
+  pinUntilMs: number,
+  options: ApplyOptions = {},
+): Promise<RelocationResult> {
+  const run = tieringRun(lake, options);
+  const { table, moves, reason, graceMs, pinned } = wanted;
+  const { identifier } = table;
+  const id = run.clock.uuid();
+  const pin = { relocationId: id, partitions: pinned, untilMs: pinUntilMs };
+  if (pinned.length > 0) await setPin(run, table, pin);
+  const uuid = table.metadata['table-uuid'];
+  const result = await relocateTable(run, { identifier, moves, graceMs, reason, uuid, id }).catch(
+    async (error: unknown) => {
+      // Unknown: it may have been made. Anything that is no LakeError: the next run goes on with it.
+      const failed = error instanceof LakeError && !isKind(error, 'unknown-outcome');
+      if (failed) await removePin(run, table, id).catch(() => {});
+      throw error;
+    },
+  );
+  // The move is made: a pin that cannot be taken away now ends by itself.
+  await removePin(run, table, result.state === 'swapped' ? reason.undoes : id).catch(() => {});
+  return result;
+}
+
+async function setPin(
+  run: TieringRun,
+  { identifier }: LoadedTable,
+  pin: { readonly relocationId: string; readonly partitions: readonly string[]; readonly untilMs: number },
+): Promise<void> {
+  await commitWithRetry(run, identifier, async ({ metadata }) => {
+    return {
+      requirements: [{ type: 'assert-table-uuid', uuid: metadata['table-uuid'] }],
+      updates: pinUpdates(metadata, pin, { nowMs: run.clock.now() }),
+      applied: (now) => now.properties[pinName(pin.relocationId)] !== undefined,
+    } satisfies Staged;
+  });
+}
+
+/** Takes away the pin of a relocation, and those that have ended. */
+async function removePin(
+  run: TieringRun,
+  { identifier, metadata: before }: LoadedTable,
+  relocationId: string | undefined,
+): Promise<void> {
+  if (relocationId === undefined) return;
+  await commitWithRetry(run, identifier, async ({ metadata }) => {
+    if (metadata['table-uuid'] !== before['table-uuid']) return null;
+    const updates = pinUpdates(metadata, null, { nowMs: run.clock.now(), ended: relocationId });
+    if (updates.length === 0) return null;
+    return {
+      requirements: [{ type: 'assert-table-uuid', uuid: metadata['table-uuid'] }],
+      updates,
+      applied: (now) => now.properties[pinName(relocationId)] === undefined,
+    } satisfies Staged;
+  });
+}
