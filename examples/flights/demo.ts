@@ -153,6 +153,7 @@ async function buildTheLake(): Promise<void> {
   await writeFile(join(folder, MARK), 'made by npm run demo\n');
   await step('lake run', () => lake(['run']));
   for (const row of await rowsOf(['table', 'list'])) {
+    if (String(row['table']).startsWith('lake_system.')) continue;
     say(
       `    ${String(row['table']).padEnd(26)}${countText(row['records']).padStart(10)} rows ${bytesText(row['bytes']).padStart(9)}`,
     );

@@ -1,18 +1,23 @@
-import { isKind, LakeError } from '../errors.ts';
-import { type PartitionSpec, partitionKey } from '../iceberg/partition-spec.ts';
-import type { Schema } from '../iceberg/schema.ts';
-import { currentSchema, defaultSpec } from '../iceberg/table-metadata.ts';
 import { commitWithRetry } from '../table/commit.ts';
-import { planScan } from '../table/scan.ts';
-import { type AddedFile, newChange } from '../table/snapshot-files.ts';
+import { newChange } from '../table/snapshot-files.ts';
 import { stageSnapshot } from '../table/stage-snapshot.ts';
-import { openTable, parseTableName, type Table } from '../table/table.ts';
-import { writeTableSelect } from '../table/write-table.ts';
-import { type ChangedPartitions, changedPartitions, digest, tableSelect } from './changed-partitions.ts';
+import type { Table } from '../table/table.ts';
+import { writeChangedPartitions } from './build-partitions.ts';
+import { upsertChangedRows } from './build-upsert.ts';
+import { isBackfill, otherWriter, remembered, type StagedChanges, type Work } from './build-work.ts';
+import { headOf } from './lineage.ts';
 import type { Model } from './model.ts';
-import { type ModelState, mainSnapshotId, modelState, STATE_PROPERTY } from './model-state.ts';
+import {
+  isFarBehind,
+  type ModelState,
+  mainSnapshotId,
+  modelState,
+  STATE_PROPERTY,
+  stateOf,
+} from './model-state.ts';
 import { ensureModelTable, findModelTable, outputColumns } from './model-table.ts';
-import { type RunContext, type StagedModel, viewInput, viewTable } from './run-context.ts';
+import { resultSql } from './result-sql.ts';
+import { type RunContext, viewInput } from './run-context.ts';
 
 export interface Built {
   readonly status: 'built' | 'unchanged';
@@ -41,34 +46,39 @@ export async function buildModel(
   for (const id of inputs) versions[id] = await viewInput(context, id);
   const known = await findModelTable(context.lake, model);
   const state = known === null ? null : modelState(known.metadata);
-  if (state !== null && !context.fullRefresh && isCurrent(state, model, versions)) return UNCHANGED;
+  if (known !== null && state !== null && isCurrent(context, known, state, { model, versions })) {
+    rememberAnew(context, model, known, state);
+    return UNCHANGED;
+  }
   await beforeBuild(inputs);
-  const columns = await outputColumns(context.engine, model.sql, model.sqlFile);
+  const sql = await resultSql(context.engine, model);
+  const columns = await outputColumns(context.engine, sql, model.sqlFile);
   const table = await ensureModelTable(context.lake, model, columns);
-  const work = { context, model, table, state, versions };
-  const { added, removed, partitions } = await writeChanges(work);
-  const staged = await stage(work, added, removed);
+  const work = { context, model, sql, table, state, versions };
+  const { added, partitions, staged } = await (model.materialisation === 'upsert'
+    ? upsertChangedRows(work)
+    : replaceChangedPartitions(work));
   context.staged.set(model.id, staged);
   if (staged.head === null) return UNCHANGED;
   const rows = added.reduce((sum, { dataFile }) => sum + dataFile.recordCount, 0);
   return { status: 'built', rows, files: added.length, partitions, snapshotId: staged.head };
 }
 
-interface Work {
-  readonly context: RunContext;
-  readonly model: Model;
-  readonly table: Table;
-  readonly state: ModelState | null;
-  readonly versions: Readonly<Record<string, string>>;
+/** Lets main's head stand for what was published once several snapshots have come since: see `isFarBehind`. */
+function rememberAnew(context: RunContext, model: Model, table: Table, state: ModelState): void {
+  const head = headOf(table.metadata);
+  if (head === null || !isFarBehind(table.metadata, state.published)) return;
+  const properties = { [STATE_PROPERTY]: stateOf({ ...state, published: head }) };
+  context.staged.set(model.id, { table, base: head.snapshotId, head: null, properties });
 }
 
-interface Changes {
-  readonly added: readonly AddedFile[];
-  readonly removed: ReadonlySet<string>;
-  readonly partitions: number;
-}
-
-function isCurrent(state: ModelState, model: Model, versions: Readonly<Record<string, string>>): boolean {
+function isCurrent(
+  context: RunContext,
+  table: Table,
+  state: ModelState,
+  { model, versions }: Pick<Work, 'model' | 'versions'>,
+): boolean {
+  if (context.fullRefresh || isBackfill(context, table)) return false;
   return state.model === model.fingerprint && sameInputs(state.inputs, versions);
 }
 
@@ -76,117 +86,14 @@ function sameInputs(a: Readonly<Record<string, string>>, b: Readonly<Record<stri
   return Object.keys(a).length === Object.keys(b).length && Object.entries(b).every(([id, v]) => a[id] === v);
 }
 
-async function writeChanges(work: Work): Promise<Changes> {
-  const { context, model, table } = work;
-  const schema = currentSchema(table.metadata);
-  const select = tableSelect(model.sql, schema);
-  if (mainSnapshotId(table.metadata) === null) {
-    const added = await writeTableSelect(table, context.engine, select);
-    const partitions = new Set(added.map(({ dataFile }) => partitionKey(dataFile.partition))).size;
-    return { added, removed: new Set(), partitions };
-  }
-  const changed = await compare(work, select, schema, defaultSpec(table.metadata));
-  try {
-    if (changed.keys.size === 0) return { added: [], removed: new Set(), partitions: 0 };
-    const added = await writeTableSelect(table, context.engine, changed.rows);
-    return { added, removed: await filesOf(table, changed), partitions: changed.keys.size };
-  } finally {
-    await changed.release();
-  }
-}
-
-async function compare(
-  work: Work,
-  select: string,
-  schema: Schema,
-  spec: PartitionSpec,
-): Promise<ChangedPartitions> {
-  const { engine } = work.context;
-  const after = await digest(engine, select, spec, schema);
-  try {
-    const before =
-      (await digestOfOldInputs(work, select, schema, spec)) ?? (await digestOfOutput(work, schema, spec));
-    return await changedPartitions(engine, { before, after }, select, spec, schema);
-  } catch (error) {
-    await engine.run(`DROP TABLE IF EXISTS ${after}`);
-    throw error;
-  }
-}
-
-/** The model's result on the inputs of the last run; null where that cannot be had any more. */
-async function digestOfOldInputs(
-  work: Work,
-  select: string,
-  schema: Schema,
-  spec: PartitionSpec,
-): Promise<string | null> {
-  const { context, model, state, versions } = work;
-  if (state === null || context.fullRefresh || state.model !== model.fingerprint) return null;
-  const changed = Object.entries(versions).filter(([id, version]) => state.inputs[id] !== version);
-  try {
-    for (const [id] of changed) {
-      const table = await openTable(context.lake, parseTableName(id));
-      const old = state.inputs[id];
-      // Version 0 is a table without rows: there is no snapshot to go back to, so the output is compared.
-      if (old === undefined || old === '0') return null;
-      await viewTable(context, table, { snapshotId: BigInt(old) });
-    }
-    return await digest(context.engine, select, spec, schema);
-  } catch (error) {
-    // The snapshot has expired, or an input had other columns then: the output as it stands is compared.
-    if (isKind(error, 'not-found', 'usage')) return null;
-    throw error;
-  } finally {
-    for (const [id] of changed) await viewInput(context, id);
-  }
-}
-
-async function digestOfOutput(work: Work, schema: Schema, spec: PartitionSpec): Promise<string> {
-  const { engine } = work.context;
-  await viewTable(work.context, work.table, {});
-  const view = work.model.id
-    .split('.')
-    .map((part) => `"${part}"`)
-    .join('.');
-  return digest(engine, tableSelect(`SELECT * FROM ${view}`, schema), spec, schema);
-}
-
-/** Paths of the data and delete files of the changed partitions on main. */
-async function filesOf(table: Table, changed: ChangedPartitions): Promise<Set<string>> {
-  const spec = defaultSpec(table.metadata);
-  const paths = new Set<string>();
-  for (const task of (await planScan(table)).tasks) {
-    if (task.spec['spec-id'] !== spec['spec-id']) {
-      throw new LakeError('unsupported', `${table.name} has files of an earlier partitioning`, {
-        hint: 'rewrite its files first, or drop the table and run again',
-      });
-    }
-    if (!changed.keys.has(partitionKey(task.dataFile.partition))) continue;
-    paths.add(task.dataFile.filePath);
-    for (const found of task.deletes) {
-      if (found.spec['spec-id'] !== spec['spec-id']) continue;
-      if (partitionKey(found.dataFile.partition) === partitionKey(task.dataFile.partition)) {
-        paths.add(found.dataFile.filePath);
-      }
-    }
-  }
-  return paths;
-}
-
-async function stage(
-  work: Work,
-  added: readonly AddedFile[],
-  removed: ReadonlySet<string>,
-): Promise<StagedModel> {
+async function replaceChangedPartitions(work: Work): Promise<StagedChanges> {
   const { context, model, table, versions } = work;
+  const changes = await writeChangedPartitions(work);
+  const { added, removed } = changes;
   const base = mainSnapshotId(table.metadata);
-  const remember = (sequence: number): Record<string, string> => ({
-    [STATE_PROPERTY]: JSON.stringify({ model: model.fingerprint, inputs: versions, sequence }),
-  });
   if (added.length === 0 && removed.size === 0) {
-    const sequence =
-      table.metadata.snapshots.find((s) => s['snapshot-id'] === base)?.['sequence-number'] ?? 0;
-    return { table, base, head: null, properties: remember(sequence) };
+    const properties = remembered(work, headOf(table.metadata));
+    return { ...changes, staged: { table, base, head: null, properties } };
   }
   const change = newChange(context.lake.clock);
   const result = await commitWithRetry(context.lake, table.identifier, async (current) => {
@@ -199,13 +106,11 @@ async function stage(
       properties: { 'lake.run-id': context.runId, 'lake.inputs': JSON.stringify(versions) },
     });
   });
-  const sequence = result.staged?.snapshot['sequence-number'] ?? 0;
-  return { table: result.table, base, head: result.snapshotId, properties: remember(sequence) };
-}
-
-function otherWriter(model: Model): LakeError {
-  return new LakeError('conflict', `${model.id} was changed by another writer during the run`, {
-    where: model.id,
-    hint: 'nothing of silver and gold was published; run it again',
-  });
+  const snapshot = result.staged?.snapshot;
+  const published =
+    snapshot === undefined
+      ? null
+      : { snapshotId: snapshot['snapshot-id'], sequence: snapshot['sequence-number'] };
+  const properties = remembered(work, published);
+  return { ...changes, staged: { table: result.table, base, head: result.snapshotId, properties } };
 }

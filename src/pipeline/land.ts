@@ -1,22 +1,20 @@
+import { quoteName, quoteText } from '../engine/sql-text.ts';
 import { LakeError } from '../errors.ts';
 import { MAIN_BRANCH } from '../iceberg/refs.ts';
+import { currentSchema } from '../iceberg/table-metadata.ts';
 import { commitWithRetry } from '../table/commit.ts';
 import { newChange } from '../table/snapshot-files.ts';
 import { stageSnapshot } from '../table/stage-snapshot.ts';
+import type { Table } from '../table/table.ts';
 import { writeTableSelect } from '../table/write-table.ts';
 import { SOURCE_NAME } from './graph.ts';
+import { type FileLanding, landedFiles, landingProperty, SOURCE_FILE_PROPERTY } from './landed-files.ts';
+import { headOf } from './lineage.ts';
 import type { Model } from './model.ts';
+import { isFarBehind, mainSnapshotId } from './model-state.ts';
 import { ensureModelTable, findModelTable, outputColumns } from './model-table.ts';
-import type { RunContext } from './run-context.ts';
-import {
-  fileHash,
-  landedFile,
-  landedProperty,
-  landedText,
-  needsLanding,
-  type SourceFile,
-  sourceFiles,
-} from './source-files.ts';
+import { type RunContext, viewTable } from './run-context.ts';
+import { fileHash, refuseChangedFile, type SourceFile, sourceFiles } from './source-files.ts';
 import { sourceSql } from './source-sql.ts';
 
 export interface Landed {
@@ -26,29 +24,47 @@ export interface Landed {
   readonly snapshotId: bigint | null;
 }
 
+/** What was found out about files of which the metadata alone does not tell whether they have landed. */
+interface Settled {
+  /** Main's snapshot that was looked at: the findings hold for no other. */
+  readonly at: bigint | null;
+  readonly landed: ReadonlySet<string>;
+  readonly waiting: ReadonlySet<string>;
+}
+
+const SOURCE_COLUMN = '_source_file';
+
 /**
- * Lands the files of a bronze model's source that have not landed yet, one commit a file. The commit remembers
- * the file in the table's properties, so a file lands once, whoever else lands it at the same time.
+ * Lands the files of a bronze model's source that main does not hold yet, one commit a file. The commit remembers
+ * the file in the table's properties, so a file lands once, whoever else lands it at the same time; one whose
+ * landing was rolled back lands again.
  *
- * @throws LakeError `invalid-argument` for a file that changed after it landed, `corrupt` for a damaged one;
- *   files before it stay landed
+ * @throws LakeError `invalid-argument` for a file that changed after it landed, `corrupt` for a damaged one,
+ *   `conflict` where it cannot be told whether a file has landed (nothing was landed); files before it stay landed
  */
 export async function landSource(context: RunContext, model: Model): Promise<Landed> {
   const { lake } = context;
   const { source } = model.file;
   if (source === undefined) throw new LakeError('internal', `${model.id} has no source`);
   const files = await sourceFiles(model, source, lake.config.root);
-  const properties = (await findModelTable(lake, model))?.metadata.properties ?? {};
+  const table = await findModelTable(lake, model);
+  let settled = await settle(context, model, table, files);
   const waiting: SourceFile[] = [];
   for (const file of files) {
-    if (await needsLanding(file, landedFile(properties, file.name), model.id)) waiting.push(file);
+    const found = landingOf(table, file, settled);
+    if (found.status === 'waiting') waiting.push(file);
+    else if (found.bytes !== null) await refuseChangedFile(file, found.bytes, model.id);
   }
   const landed: { name: string; rows: number; snapshotId: bigint | null }[] = [];
   for (const file of waiting) {
     const sql = sourceSql(source, file, context.runId, lake.clock.now());
-    const result = await landFile(context, model, file, sql);
-    if (result !== null) landed.push({ name: file.name, ...result });
+    const result = await landFile(context, model, file, { sql, settled });
+    if (result === null) continue;
+    landed.push({ name: file.name, ...result });
+    // What was found out holds for the head that this run has made of the one that was looked at.
+    settled = { ...settled, at: result.snapshotId };
   }
+  if (landed.length === 0 && table !== null) await vouchAgain(context, table, files, settled);
   return {
     files: landed.map(({ name }) => name),
     rows: landed.reduce((sum, { rows }) => sum + rows, 0),
@@ -56,11 +72,70 @@ export async function landSource(context: RunContext, model: Model): Promise<Lan
   };
 }
 
+/** What the metadata tells, else what was found out for this very snapshot. */
+function landingOf(table: Table | null, file: SourceFile, settled: Settled): FileLanding {
+  if (table === null) return { status: 'waiting', bytes: null };
+  const found = landedFiles(table.metadata).of(file.name);
+  if (found.status !== 'unknown' || mainSnapshotId(table.metadata) !== settled.at) return found;
+  if (settled.landed.has(file.name)) return { ...found, status: 'landed' };
+  return settled.waiting.has(file.name) ? { ...found, status: 'waiting' } : found;
+}
+
+/**
+ * Finds out about the files of which the metadata does not tell any more: rows that name the file prove that it has
+ * landed, for a file lands in one commit. No rows prove nothing, as they may have been deleted since: the user says.
+ */
+async function settle(
+  context: RunContext,
+  model: Model,
+  table: Table | null,
+  files: readonly SourceFile[],
+): Promise<Settled> {
+  const none = { at: null, landed: new Set<string>(), waiting: new Set<string>() };
+  if (table === null) return none;
+  const known = landedFiles(table.metadata);
+  const unknown = files.map(({ name }) => name).filter((name) => known.of(name).status === 'unknown');
+  if (unknown.length === 0) return none;
+  const landed = await namedInRows(context, table, unknown);
+  const waiting = new Set<string>();
+  for (const name of unknown) {
+    if (landed.has(name)) continue;
+    if (context.landAgain.has(name)) waiting.add(name);
+    else if (context.assumeLanded.has(name)) landed.add(name);
+    else throw cannotTell(model, name);
+  }
+  return { at: mainSnapshotId(table.metadata), landed, waiting };
+}
+
+async function namedInRows(
+  context: RunContext,
+  table: Table,
+  names: readonly string[],
+): Promise<Set<string>> {
+  if (!currentSchema(table.metadata).fields.some((field) => field.name === SOURCE_COLUMN)) return new Set();
+  await viewTable(context, table, {});
+  const view = table.name.split('.').map(quoteName).join('.');
+  const list = names.map(quoteText).join(', ');
+  const rows = await context.engine.all(
+    `SELECT DISTINCT ${SOURCE_COLUMN} AS name FROM ${view} WHERE ${SOURCE_COLUMN} IN (${list})`,
+  );
+  return new Set(rows.map((row) => String(row['name'])));
+}
+
+function cannotTell(model: Model, name: string): LakeError {
+  return new LakeError('conflict', `it cannot be told whether ${name} has landed in ${model.id}`, {
+    where: model.id,
+    hint:
+      'the snapshot that landed it has expired, and no row names it: either its rows were deleted, or its landing was ' +
+      `rolled back. Say which: lake run --assume-landed ${name}, or lake run --land-again ${name}. Nothing was landed`,
+  });
+}
+
 async function landFile(
   context: RunContext,
   model: Model,
   file: SourceFile,
-  sql: string,
+  { sql, settled }: { readonly sql: string; readonly settled: Settled },
 ): Promise<{ rows: number; snapshotId: bigint | null } | null> {
   const { lake, engine } = context;
   await engine.run(`CREATE OR REPLACE VIEW ${SOURCE_NAME} AS ${sql}`);
@@ -69,18 +144,78 @@ async function landFile(
   const sha256 = await fileHash(file.path);
   const added = await writeTableSelect(table, engine, model.sql);
   const change = newChange(lake.clock);
-  const property = { [landedProperty(file.name)]: landedText({ ...file, sha256 }) };
   const result = await commitWithRetry(lake, table.identifier, async (current) => {
-    const landed = landedFile(current.metadata.properties, file.name);
-    if (landed !== null && !(await needsLanding(file, landed, model.id))) return null;
-    const properties = { 'lake.run-id': context.runId, 'lake.source-file': file.name };
+    const found = landingOf(current, file, settled);
+    if (found.status === 'unknown') throw movedMeanwhile(model);
+    if (found.status === 'landed') {
+      if (found.bytes !== null) await refuseChangedFile(file, found.bytes, model.id);
+      return null;
+    }
+    const properties = { 'lake.run-id': context.runId, [SOURCE_FILE_PROPERTY]: file.name };
     const request = { operation: 'append', added, branch: MAIN_BRANCH, properties } as const;
     const staged = await stageSnapshot(current, change, request);
-    return { ...staged, updates: [...staged.updates, { action: 'set-properties', updates: property }] };
+    const snapshot = { snapshotId: staged.snapshotId, sequence: staged.snapshot['sequence-number'] };
+    const remembered = {
+      ...landedFiles(current.metadata).vouched(snapshot),
+      ...settledLandings(current, settled),
+      ...landingProperty(file.name, { ...file, sha256 }, snapshot),
+    };
+    return { ...staged, updates: [...staged.updates, { action: 'set-properties', updates: remembered }] };
   });
   if (result.staged === null) return null;
   return {
     rows: added.reduce((sum, { dataFile }) => sum + dataFile.recordCount, 0),
     snapshotId: result.snapshotId,
   };
+}
+
+/** Landings that were found out, remembered anew as of the head that was looked at. */
+function settledLandings({ metadata }: Table, settled: Settled): Record<string, string> {
+  const head = headOf(metadata);
+  if (head === null || head.snapshotId !== settled.at) return {};
+  const known = landedFiles(metadata);
+  return Object.assign(
+    {},
+    ...[...settled.landed].map((name) => {
+      const { bytes } = known.of(name);
+      return bytes === null ? {} : landingProperty(name, bytes, head);
+    }),
+  );
+}
+
+/**
+ * Lets main's head vouch for what has landed, once several snapshots (moves, compaction, deletes) have come since
+ * the one that does: otherwise a later expiry would cut off the proof. Only properties change.
+ */
+async function vouchAgain(
+  context: RunContext,
+  table: Table,
+  files: readonly SourceFile[],
+  settled: Settled,
+): Promise<void> {
+  const { vouching } = landedFiles(table.metadata);
+  const stale = vouching === null || isFarBehind(table.metadata, vouching);
+  if (mainSnapshotId(table.metadata) === null || (!stale && settled.landed.size === 0)) return;
+  await commitWithRetry(context.lake, table.identifier, async (current) => {
+    const head = headOf(current.metadata);
+    if (head === null || files.some((file) => landingOf(current, file, settled).status !== 'landed'))
+      return null;
+    const known = landedFiles(current.metadata).vouched(head);
+    const updates = { ...known, ...settledLandings(current, settled) };
+    return {
+      requirements: [
+        { type: 'assert-table-uuid', uuid: current.metadata['table-uuid'] },
+        { type: 'assert-ref-snapshot-id', ref: MAIN_BRANCH, 'snapshot-id': head.snapshotId },
+      ],
+      updates: [{ action: 'set-properties', updates }],
+      applied: ({ properties }) => Object.entries(updates).every(([key, text]) => properties[key] === text),
+    };
+  });
+}
+
+function movedMeanwhile(model: Model): LakeError {
+  return new LakeError('conflict', `${model.id} was changed by another writer during the run`, {
+    where: model.id,
+    hint: 'the file was not landed; run it again',
+  });
 }

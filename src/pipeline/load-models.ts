@@ -5,9 +5,7 @@ import { LakeError } from '../errors.ts';
 import { nearestName } from '../iceberg/schema.ts';
 import { type ParsedYaml, type Problem, parseYamlFile, throwProblems } from '../project/yaml-file.ts';
 import { LAYERS, type Layer, type Model } from './model.ts';
-import { type Materialisation, type ModelFile, modelFile } from './model-file.ts';
-
-const WORKING: readonly Materialisation[] = ['append', 'replace_partitions', 'full'];
+import { type ModelFile, modelFile } from './model-file.ts';
 
 /**
  * Reads every model below `folder` (`bronze|silver|gold/NAME.sql` with `NAME.yml` beside it).
@@ -78,8 +76,8 @@ async function loadModel(
 
 /** A model from its parts. */
 export function makeModel(layer: Layer, name: string, sql: string, sqlFile: string, file: ModelFile): Model {
-  const { materialisation, key, partition_by, sort_by } = file;
-  const parts = JSON.stringify([sql, materialisation, key, partition_by, sort_by]);
+  const { materialisation, key, partition_by, sort_by, scd2 } = file;
+  const parts = JSON.stringify([sql, materialisation, key, partition_by, sort_by, ...(scd2 ? [scd2] : [])]);
   const fingerprint = createHash('sha256').update(parts).digest('hex').slice(0, 16);
   return { layer, name, id: `${layer}.${name}`, sql, sqlFile, file, materialisation, fingerprint };
 }
@@ -95,15 +93,19 @@ function checkModelFile({ value, problemAt }: ParsedYaml<ModelFile>, layer: Laye
   const kind = value.materialisation;
   const kindProblem = (message: string, hint: string) =>
     problems.push(problemAt(['materialisation'], message, hint));
-  if (!WORKING.includes(kind)) {
-    kindProblem(`"${kind}" does nothing in this version`, 'write append, replace_partitions or full');
-  } else if (layer === 'bronze' && kind !== 'append') {
+  if (layer === 'bronze' && kind !== 'append') {
     kindProblem('a bronze model appends what has landed', 'write materialisation: append');
   } else if (layer !== 'bronze' && kind === 'append') {
-    kindProblem('only bronze models append', 'write replace_partitions (with partition_by) or full');
+    kindProblem('only bronze models append', 'write replace_partitions, full, upsert or scd2');
   }
   if (kind === 'replace_partitions' && value.partition_by === undefined) {
     kindProblem('replace_partitions needs partition_by', 'write partition_by: [day(<column>)]');
+  }
+  if ((kind === 'upsert' || kind === 'scd2') && value.key === undefined) {
+    kindProblem(`${kind} needs the natural key`, 'write key: [<column>]');
+  }
+  if (kind !== 'scd2' && value.scd2 !== undefined) {
+    problems.push(problemAt(['scd2'], 'only scd2 models have a history', 'write materialisation: scd2'));
   }
   if (kind === 'full' && value.partition_by !== undefined) {
     problems.push(problemAt(['partition_by'], 'a full model is not partitioned', 'write replace_partitions'));

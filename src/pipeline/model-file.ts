@@ -8,8 +8,15 @@ const columnName = z.string().min(1);
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 
+/** `warn`: the offenders are told and recorded, and stop nothing. */
+const severity = z.enum(['error', 'warn']).optional();
+
+const ratio = z.number().nonnegative();
+
 const columnCheck = z.union([
   z.enum(['not_null', 'unique']),
+  z.strictObject({ not_null: z.literal(true), severity }),
+  z.strictObject({ unique: z.literal(true), severity }),
   z
     .strictObject({
       accepted_range: z
@@ -18,17 +25,41 @@ const columnCheck = z.union([
           max: z.union([z.number(), z.string()]).optional(),
         })
         .refine((range) => range.min !== undefined || range.max !== undefined, 'write min, max or both'),
+      severity,
     })
     .meta({ description: 'both ends belong to the range; nulls pass' }),
-  z.strictObject({ accepted_values: z.array(scalar).min(1) }),
+  z.strictObject({ accepted_values: z.array(scalar).min(1), severity }),
+  z
+    .strictObject({ relationships: z.strictObject({ to: z.string().min(1), field: columnName }), severity })
+    .meta({ description: 'every value stands in the other table; nulls pass' }),
+  z
+    .strictObject({ freshness: z.strictObject({ max_age: z.string().min(1) }), severity })
+    .meta({ description: "the newest value is at most so old by the policy's clock (--now)" }),
 ]);
 
 const tableCheck = z.union([
-  z.strictObject({ unique: z.array(columnName).min(1) }),
-  z.strictObject({ not_null: z.array(columnName).min(1) }),
+  z.strictObject({ unique: z.array(columnName).min(1), severity }),
+  z.strictObject({ not_null: z.array(columnName).min(1), severity }),
+  z.strictObject({
+    row_count_ratio: z
+      .strictObject({ to: z.string().min(1), min: ratio.optional(), max: ratio.optional() })
+      .refine((range) => range.min !== undefined || range.max !== undefined, 'write min, max or both'),
+    severity,
+  }),
 ]);
 
-/** All of DESIGN 6; those that this version does not run are refused when the models are loaded. */
+/** How changes make a history (materialisation scd2); every name may be left out. */
+const scd2 = z.strictObject({
+  effective_at: columnName.optional(),
+  tracked: z.array(columnName).optional(),
+  order_by: z.array(columnName).min(1).optional(),
+  deleted: columnName.optional(),
+  surrogate_key: columnName.optional(),
+  effective_from: columnName.optional(),
+  effective_to: columnName.optional(),
+  is_current: columnName.optional(),
+});
+
 const materialisation = z.enum(['append', 'upsert', 'scd2', 'replace_partitions', 'full']);
 
 const source = z.strictObject({
@@ -50,6 +81,7 @@ export const modelFile = z.strictObject({
   materialisation,
   /** The natural key; checked to be unique and not null. */
   key: z.array(columnName).min(1).optional(),
+  scd2: scd2.optional(),
   /** Column names or transforms: `day(flight_time)`, `bucket(16, id)`. */
   partition_by: z.array(z.string().min(1)).optional(),
   sort_by: z
@@ -71,4 +103,5 @@ export const modelFile = z.strictObject({
 export type ModelFile = z.infer<typeof modelFile>;
 export type ModelSource = z.infer<typeof source>;
 export type ColumnCheck = z.infer<typeof columnCheck>;
+export type TableCheck = z.infer<typeof tableCheck>;
 export type Materialisation = z.infer<typeof materialisation>;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { MAIN_BRANCH } from '../iceberg/refs.ts';
 import type { Snapshot } from '../iceberg/snapshot.ts';
 import { currentSnapshot, snapshotById, type TableMetadata } from '../iceberg/table-metadata.ts';
+import { descent, mainLineage, type RememberedSnapshot, stepsBack } from './lineage.ts';
 
 /** What a model's table was built from; the table property `lake.state`, set by the commit that publishes. */
 export interface ModelState {
@@ -9,8 +10,8 @@ export interface ModelState {
   readonly model: string;
   /** Version (see `tableVersion`) of each input, by its id. */
   readonly inputs: Readonly<Record<string, string>>;
-  /** Sequence number of main's snapshot at that time; a lower one now means that main was rolled back. */
-  readonly sequence: number;
+  /** Main's snapshot with that result; null while there was no row. It holds as long as main descends from it. */
+  readonly published: RememberedSnapshot | null;
 }
 
 export const STATE_PROPERTY = 'lake.state';
@@ -18,17 +19,42 @@ export const STATE_PROPERTY = 'lake.state';
 const stateText = z.strictObject({
   model: z.string(),
   inputs: z.record(z.string(), z.string()),
-  sequence: z.int(),
+  published: z
+    .strictObject({ snapshotId: z.string().regex(/^\d+$/).transform(BigInt), sequence: z.int() })
+    .nullable(),
 });
 
-/** The state that a table remembers; null before its first run, after a rollback, and for text of another shape. */
+/**
+ * The state that a table remembers; null before its first run, for text of another shape, and where main does not
+ * (or cannot be seen to) descend from what was published: after a rollback, whatever fences or rewrites came after
+ * it. The model is then compared with the table's rows as they are, which neither doubles nor loses any.
+ */
 export function modelState(metadata: TableMetadata): ModelState | null {
   const text = metadata.properties[STATE_PROPERTY];
   if (text === undefined) return null;
   const parsed = stateText.safeParse(parseOrNull(text));
   if (!parsed.success) return null;
-  const sequence = currentSnapshot(metadata)?.['sequence-number'] ?? 0;
-  return sequence < parsed.data.sequence ? null : parsed.data;
+  const { published } = parsed.data;
+  const lineage = mainLineage(metadata);
+  const holds =
+    published === null ? lineage.snapshots.length === 0 : descent(lineage, published) === 'descends';
+  return holds ? parsed.data : null;
+}
+
+/** The text of the property `lake.state`. */
+export function stateOf(state: ModelState): string {
+  const { published } = state;
+  const snapshot = published === null ? null : { ...published, snapshotId: String(published.snapshotId) };
+  return JSON.stringify({ ...state, published: snapshot });
+}
+
+/**
+ * True if so many snapshots have come since what is remembered that expiry could cut the way back to it: a parent's
+ * id outlives the parent, a grandparent's does not.
+ */
+export function isFarBehind(metadata: TableMetadata, remembered: RememberedSnapshot | null): boolean {
+  if (remembered === null) return false;
+  return (stepsBack(mainLineage(metadata), remembered.snapshotId) ?? Number.POSITIVE_INFINITY) > 1;
 }
 
 function parseOrNull(text: string): unknown {

@@ -104,7 +104,8 @@ function tableProperties(model: Model): Record<string, string> {
   return { 'lake.layer': model.layer, ...comment, ...Object.fromEntries(tags) };
 }
 
-async function ensureNamespace(context: LakeContext, namespace: readonly string[]): Promise<void> {
+/** Makes a namespace that is not there yet. */
+export async function ensureNamespace(context: LakeContext, namespace: readonly string[]): Promise<void> {
   if (await context.catalog.namespaceExists(namespace)) return;
   try {
     await context.catalog.createNamespace(namespace);

@@ -52,7 +52,7 @@ function publication({ table, base, head, properties }: StagedModel, branch: str
     updates.push({ ...main, action: 'set-snapshot-ref', 'ref-name': MAIN_BRANCH, 'snapshot-id': head });
     updates.push({ action: 'remove-snapshot-ref', 'ref-name': branch });
   }
-  updates.push({ action: 'set-properties', updates: properties });
+  if (Object.keys(properties).length > 0) updates.push({ action: 'set-properties', updates: properties });
   return { identifier, requirements, updates };
 }
 

@@ -45,47 +45,22 @@ function sourceName(path: string, root: string): string {
   return name.split(sep).join('/');
 }
 
-/** What is remembered of a file that has landed; a table property of the bronze table. */
-export interface LandedFile {
+/** The bytes of a source file, by which a landed one is known again. */
+export interface SourceBytes {
   readonly size: number;
   readonly modifiedMs: number;
   /** Of the file's bytes, in hex. */
   readonly sha256: string;
 }
 
-const PROPERTY_PREFIX = 'lake.source.';
-
-/** The name of the table property that remembers a file. */
-export function landedProperty(name: string): string {
-  return `${PROPERTY_PREFIX}${name}`;
-}
-
-/** What a table's properties remember of a file; null if it has not landed. */
-export function landedFile(properties: Readonly<Record<string, string>>, name: string): LandedFile | null {
-  const text = properties[landedProperty(name)];
-  const parts = /^(\d+) (\d+) ([0-9a-f]{64})$/.exec(text ?? '');
-  if (parts === null) return null;
-  return { size: Number(parts[1]), modifiedMs: Number(parts[2]), sha256: parts[3] ?? '' };
-}
-
-export function landedText(landed: LandedFile): string {
-  return `${landed.size} ${landed.modifiedMs} ${landed.sha256}`;
-}
-
 /**
- * True if the file is to be landed. A file lands once, by its name; size and time spare reading it again.
+ * Refuses a file whose bytes are not those that landed under its name; size and time spare reading it again.
  *
- * @throws LakeError `invalid-argument` if other bytes have landed under this name: rows are identified by file
- *   and ordinal, so a file never changes
+ * @throws LakeError `invalid-argument`: rows are identified by file and ordinal, so a file never changes
  */
-export async function needsLanding(
-  file: SourceFile,
-  landed: LandedFile | null,
-  table: string,
-): Promise<boolean> {
-  if (landed === null) return true;
-  if (landed.size === file.size && landed.modifiedMs === file.modifiedMs) return false;
-  if (landed.size === file.size && landed.sha256 === (await fileHash(file.path))) return false;
+export async function refuseChangedFile(file: SourceFile, landed: SourceBytes, table: string): Promise<void> {
+  if (landed.size === file.size && landed.modifiedMs === file.modifiedMs) return;
+  if (landed.size === file.size && landed.sha256 === (await fileHash(file.path))) return;
   throw new LakeError('invalid-argument', `${file.name} has changed since it landed in ${table}`, {
     where: file.path,
     hint: 'put the old file back and land new or corrected rows in a file with a new name; nothing was landed',

@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type DuckDbEngine, openDuckDb } from '../../src/engine/duckdb.ts';
-import { checkModel, throwFailedChecks } from '../../src/pipeline/run-checks.ts';
+import { type Checking, checkModel, throwFailedChecks } from '../../src/pipeline/run-checks.ts';
 import { testModel } from './models.ts';
 
 describe('checks', () => {
@@ -12,6 +12,13 @@ describe('checks', () => {
       SELECT * FROM (VALUES (1, 'a', 5), (1, 'b', NULL), (NULL, 'c', 11), (NULL, 'd', 10)) AS v(id, "it's", n)`);
   });
   afterAll(() => engine.close());
+  const checking: Checking = {
+    get engine() {
+      return engine;
+    },
+    nowMs: Date.UTC(2001, 6, 1),
+    view: async () => undefined,
+  };
 
   it('finds duplicates, nulls, values out of range and out of the list, and lets nulls pass where they should', async () => {
     const model = testModel('gold.t', '', {
@@ -21,7 +28,7 @@ describe('checks', () => {
         { name: 'n', checks: [{ accepted_range: { min: 5, max: 10 } }] },
       ],
     });
-    const results = await checkModel(engine, model);
+    const results = await checkModel(checking, model, 'alone');
     expect(results.map(({ rule, failures }) => [rule, failures])).toEqual([
       ['id is unique', 1],
       ['id is not null', 2],
@@ -38,7 +45,7 @@ describe('checks', () => {
 
   it('refuses a check on a column that is not there', async () => {
     const model = testModel('gold.t', '', { columns: [{ name: 'its', checks: ['not_null'] }] });
-    await expect(checkModel(engine, model)).rejects.toMatchObject({
+    await expect(checkModel(checking, model, 'alone')).rejects.toMatchObject({
       kind: 'invalid-file',
       hint: 'did you mean "it\'s"?',
     });

@@ -37,7 +37,7 @@ describe('buildGraph', () => {
 
 describe('selectModels', () => {
   const graph = buildGraph(models, reads);
-  const select = (...selectors: string[]) => [...selectModels(graph, selectors)].sort();
+  const select = (...selectors: string[]) => [...selectModels(graph, { select: selectors })].sort();
 
   it('follows dbt: names, globs, tags, + on either side, unions', () => {
     expect(select('fct')).toEqual(['gold.fct']);
@@ -46,6 +46,23 @@ describe('selectModels', () => {
     expect(select('silver.b+')).toEqual(['gold.fct', 'gold.mart', 'silver.b']);
     expect(select('tag:domain=sales', 'bronze.a')).toEqual(['bronze.a', 'gold.fct']);
     expect(select()).toHaveLength(4);
+  });
+
+  it('follows dbt: steps, @, intersection, exclusion, paths', () => {
+    expect(select('1+gold.mart')).toEqual(['gold.fct', 'gold.mart']);
+    expect(select('2+gold.mart')).toEqual(['gold.fct', 'gold.mart', 'silver.b']);
+    expect(select('bronze.a+1')).toEqual(['bronze.a', 'silver.b']);
+    expect(select('1+silver.b+1')).toEqual(['bronze.a', 'gold.fct', 'silver.b']);
+    expect(select('@silver.b')).toEqual(['bronze.a', 'gold.fct', 'gold.mart', 'silver.b']);
+    expect(select('gold.*,tag:domain')).toEqual(['gold.fct']);
+    expect(select('+fct,silver.* gold.mart')).toEqual(['gold.mart', 'silver.b']);
+    expect(select('path:models/gold')).toEqual(['gold.fct', 'gold.mart']);
+    expect(select('models/gold/mart.sql')).toEqual(['gold.mart']);
+    const rest = selectModels(graph, { select: ['silver.b+'], exclude: ['gold.fct'] });
+    expect([...rest].sort()).toEqual(['gold.mart', 'silver.b']);
+    expect(selectModels(graph, { exclude: ['gold.*'] }).size).toBe(2);
+    expect(() => select('silver.b,gold.fct')).toThrow(/leaves no model/);
+    expect(() => select('@silver.b+')).toThrow(/is no selector/);
   });
 
   it('refuses what matches nothing, with the nearest name', () => {

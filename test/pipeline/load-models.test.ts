@@ -25,7 +25,7 @@ describe('loadModels', () => {
     await write('glod/d.sql', 'SELECT 1');
     const failure = load();
     await expect(failure).rejects.toMatchObject({ kind: 'invalid-file' });
-    await expect(failure).rejects.toThrow(/models\/gold\/a\.yml:2:1: "scd2" does nothing in this version/);
+    await expect(failure).rejects.toThrow(/models\/gold\/a\.yml:2:1: scd2 needs the natural key/);
     await expect(failure).rejects.toThrow(/the model gold\.b has no b\.yml/);
     await expect(failure).rejects.toThrow(
       /models\/silver\/c\.yml:3:1: unknown key "keys" \(did you mean "key"\?\)/,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Snapshot, SnapshotOperation } from '../../src/iceberg/snapshot.ts';
 import { newTableMetadata, type TableMetadata } from '../../src/iceberg/table-metadata.ts';
-import { modelState, STATE_PROPERTY, tableVersion } from '../../src/pipeline/model-state.ts';
+import { modelState, STATE_PROPERTY, stateOf, tableVersion } from '../../src/pipeline/model-state.ts';
 
 const empty = newTableMetadata({
   schema: { type: 'struct', 'schema-id': 0, fields: [{ id: 1, name: 'x', required: false, type: 'long' }] },
@@ -38,7 +38,8 @@ describe('what a model remembers of its inputs', () => {
   });
 
   it('forgets its state when main was rolled back below it, or when the text is foreign', () => {
-    const state = JSON.stringify({ model: 'm', inputs: { 'bronze.a': '7' }, sequence: 2 });
+    const published = { snapshotId: 2n, sequence: 2 };
+    const state = stateOf({ model: 'm', inputs: { 'bronze.a': '7' }, published });
     const at = (current: bigint, text: string) => ({
       ...table(current, snapshot(1n, 'append'), snapshot(2n, 'append', 1n)),
       properties: { [STATE_PROPERTY]: text },

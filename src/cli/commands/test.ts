@@ -1,41 +1,55 @@
 import { runChecks } from '../../pipeline/run.ts';
+import { isFailed } from '../../pipeline/run-checks.ts';
 import type { CommandFactory } from '../command.ts';
 import { withExamples } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Session } from '../session.ts';
 import { countText } from '../units.ts';
+import { SELECTORS } from './run.ts';
+
+interface TestRequest {
+  readonly select?: string[];
+  readonly exclude?: string[];
+}
 
 /** `lake test`: the quality checks on what is published. */
 export const addTest: CommandFactory = (parent, run) => {
   const command = parent
     .command('test')
     .description('run the quality checks on what is published; exit code 4 if one fails')
-    .option('-s, --select <model...>', 'only the checks of these models')
-    .action((options: { select?: string[] }) => run((session) => testModels(session, options.select)));
+    .option('-s, --select <model...>', `only the checks of these models: ${SELECTORS}`)
+    .option('--exclude <model...>', 'all but these; written as for --select')
+    .action((options: TestRequest) => run((session) => testModels(session, options)));
   withExamples(command, [
-    ['lake test --select gold.fct_flight', 'not null, unique, accepted range and values'],
+    ['lake test --select gold.fct_flight', 'not null, unique, ranges, relationships, row counts, freshness'],
+    ['lake --now 2001-07-02 test --select silver.*', 'freshness as of that day'],
   ]);
 };
 
-async function testModels(session: Session, select: string[] | undefined): Promise<number> {
+async function testModels(session: Session, request: TestRequest): Promise<number> {
   const results = await runChecks(await session.lake(), {
-    ...(select === undefined ? {} : { select }),
+    ...request,
+    policyNow: session.policyNow,
+    warn: (message) => session.terminal.stderr.write(`warning: ${message}\n`),
     progress: (stage, done, total) => session.progress.update(stage, done, total),
   });
   session.progress.stop();
-  await session.output.rows(results, {
+  const shown = results.map((result) => ({
+    ...result,
+    result: result.passed ? 'ok' : result.severity === 'warn' ? 'warning' : 'FAILED',
+  }));
+  await session.output.rows(session.output.format === 'text' ? shown : results, {
     empty: 'There is nothing to check: no selected model has checks and a table.',
     columns: [
-      { key: 'passed', heading: 'result', format: (passed) => (passed === true ? 'ok' : 'FAILED') },
+      { key: 'result' },
       { key: 'model' },
       { key: 'kind', heading: 'check' },
       { key: 'rule' },
       { key: 'failures', heading: 'offending rows', align: 'right', format: countText },
     ],
   });
-  const failed = results.filter((result) => !result.passed);
-  for (const { model, rule, samples } of failed) {
+  for (const { model, rule, samples } of results.filter((result) => !result.passed)) {
     session.output.note(`${model}: ${rule}; for instance ${JSON.stringify(samples[0])}`);
   }
-  return failed.length > 0 ? EXIT.checkFailed : EXIT.done;
+  return results.some(isFailed) ? EXIT.checkFailed : EXIT.done;
 }

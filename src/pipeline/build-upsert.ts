@@ -1,0 +1,93 @@
+import { quoteName } from '../engine/sql-text.ts';
+import { partitionKey } from '../iceberg/partition-spec.ts';
+import { currentSchema, defaultSpec } from '../iceberg/table-metadata.ts';
+import { upsertSelect } from '../table/upsert.ts';
+import { rangeFilter } from './backfill-range.ts';
+import { onOldInputs, outputSelect } from './build-partitions.ts';
+import { otherWriter, remembered, type StagedChanges, type Work } from './build-work.ts';
+import { tableSelect } from './changed-partitions.ts';
+import { checksOf } from './checks.ts';
+import { headOf } from './lineage.ts';
+import { mainSnapshotId } from './model-state.ts';
+import { findOffenders, throwFailedChecks } from './run-checks.ts';
+
+/**
+ * Upserts the rows of the result that are new or other than they were: than on the inputs of the last run, where
+ * these can be had, else than the table's own. Rows whose key is no longer in the result stay. How (position deletes or
+ * files written anew) the table's properties say.
+ *
+ * @throws LakeError `check-failed` where keys are null or come twice, before anything is written
+ */
+export async function upsertChangedRows(work: Work): Promise<StagedChanges> {
+  const { context, model, table } = work;
+  const { engine } = context;
+  const schema = currentSchema(table.metadata);
+  const range = rangeFilter(context.range, defaultSpec(table.metadata), schema);
+  const select = tableSelect(work.sql, schema) + range;
+  const result = `lake_result_${engine.nextId()}`;
+  const before = `lake_before_${engine.nextId()}`;
+  try {
+    await engine.run(`CREATE TABLE ${result} AS ${select}`);
+    await checkKeys(work, result);
+    const old =
+      range === ''
+        ? await onOldInputs(work, () => engine.run(`CREATE TABLE ${before} AS ${select}`).then(() => true))
+        : null;
+    const was = old === true ? `SELECT * FROM ${before}` : await outputSelect(work);
+    return await upsert(work, `SELECT * FROM ${result} EXCEPT ${was}`);
+  } finally {
+    await engine.run(`DROP TABLE IF EXISTS ${result}; DROP TABLE IF EXISTS ${before}`);
+  }
+}
+
+/** The keys of what is to go in, by the model's own checks of its key: after an upsert the table would hide doubles. */
+async function checkKeys({ context, model }: Work, result: string): Promise<void> {
+  const keys = model.file.key ?? [];
+  const own = checksOf(model, context.policyNow).filter(
+    ({ kind, columns }) =>
+      (kind === 'unique' && columns.join() === keys.join()) ||
+      (kind === 'not_null' && keys.includes(columns[0] ?? '')),
+  );
+  for (const { kind, rule, severity, offenders } of own) {
+    const found = await findOffenders(
+      context.engine,
+      `WITH checked AS (SELECT * FROM ${quoteName(result)}) ${offenders}`,
+    );
+    const results = [{ model: model.id, kind, severity, rule, passed: found.failures === 0, ...found }];
+    context.checks.push(...(found.failures === 0 ? [] : results));
+    throwFailedChecks(results, 'nothing of silver and gold was published; keep one row a key in the SQL');
+  }
+}
+
+async function upsert(work: Work, sql: string): Promise<StagedChanges> {
+  const { context, model, table, versions } = work;
+  const base = mainSnapshotId(table.metadata);
+  const done = await upsertSelect(context.lake, context.engine, table.identifier, {
+    sql,
+    keys: model.file.key ?? [],
+    branch: context.branch,
+    basedOn: base,
+    properties: { 'lake.run-id': context.runId, 'lake.inputs': JSON.stringify(versions) },
+  });
+  if (done.snapshotId === null || done.staged === null) {
+    const properties = remembered(work, headOf(table.metadata));
+    return { added: [], partitions: 0, staged: { table, base, head: null, properties } };
+  }
+  const { snapshot } = done.staged;
+  // The branch starts at main as it is when the upsert is committed: another writer may have come in between.
+  if ((snapshot['parent-snapshot-id'] ?? null) !== base) {
+    context.staged.set(model.id, { table: done.table, base, head: done.snapshotId, properties: {} });
+    throw otherWriter(model);
+  }
+  const specId = defaultSpec(done.table.metadata)['spec-id'];
+  const added = done.files.map((dataFile) => ({ dataFile, specId }));
+  const properties = remembered(work, {
+    snapshotId: done.snapshotId,
+    sequence: snapshot['sequence-number'],
+  });
+  return {
+    added,
+    partitions: new Set(done.files.map(({ partition }) => partitionKey(partition))).size,
+    staged: { table: done.table, base, head: done.snapshotId, properties },
+  };
+}
