@@ -1,0 +1,184 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { systemClock } from '../../src/clock.ts';
+import { isKind, LakeError } from '../../src/errors.ts';
+import type { Snapshot } from '../../src/iceberg/snapshot.ts';
+import { DISTURBERS } from './disturbers.ts';
+import { type Acknowledged, expectedAt, seeded } from './race-model.ts';
+import {
+  createRacedTable,
+  idOf,
+  openRacingLake,
+  type RacedTable,
+  type RacingLake,
+  rowsAt,
+  TABLES,
+} from './racing-lake.ts';
+import type { WriterReport } from './writer.ts';
+
+const WRITER_PROCESS = join(import.meta.dirname, 'writer-process.ts');
+/** Four writers in two processes. */
+const PROCESSES = [
+  [1, 2],
+  [3, 4],
+] as const;
+
+/** What a race came to. */
+export interface RaceReport {
+  readonly seed: number;
+  /** How often each thing happened. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** What went otherwise than it should; empty, if all is well. */
+  readonly wrong: readonly string[];
+}
+
+/** Lets writers and disturbers loose on two tables for a while, then compares every snapshot with the model of the writers. */
+export async function race(options: {
+  readonly seed: number;
+  readonly durationMs: number;
+}): Promise<RaceReport> {
+  const root = await mkdtemp(join(tmpdir(), 'lake race '));
+  const lake = await openRacingLake(root);
+  try {
+    for (const name of TABLES) await createRacedTable(lake, name);
+    return await raceOn(lake, options.seed, lake.clock.now() + options.durationMs);
+  } finally {
+    await lake.close();
+    await rm(root, { recursive: true, force: true });
+  }
+}
+
+async function raceOn(lake: RacingLake, seed: number, untilMs: number): Promise<RaceReport> {
+  const counts: Record<string, number> = {};
+  const wrong: string[] = [];
+  const count = (what: string) => {
+    counts[what] = (counts[what] ?? 0) + 1;
+  };
+  const seen = new Map<string, FirstAnswer>();
+  const [reports] = await Promise.all([
+    Promise.all(PROCESSES.map((writers) => writerProcess(lake.root, seed, untilMs, writers))),
+    ...Object.entries(DISTURBERS).map(([name, disturb], at) => {
+      const random = seeded(seed + 1000 + at);
+      return repeat(untilMs, name, () => disturb(lake, random), count, wrong);
+    }),
+    repeat(untilMs, 'check', () => look(lake, seen), count, wrong),
+  ]);
+  const changes = reports.flat().flatMap((report) => report.changes);
+  for (const { kind } of changes) count(kind);
+  for (const one of reports.flat().flatMap((report) => report.refused)) count(`refused ${one.split(' ')[1]}`);
+  for (const name of TABLES) wrong.push(...(await compare(lake, name, changes, seen, count)));
+  for (const [what, { name, sequence, rows }] of seen) {
+    const expected = expectedAt(changes, name, sequence).join();
+    if (rows !== expected) wrong.push(`${what}, read at once: ${difference(rows, expected)} from the model`);
+    count('snapshots compared as they came');
+  }
+  return { seed, counts, wrong };
+}
+
+async function writerProcess(
+  root: string,
+  seed: number,
+  untilMs: number,
+  writers: readonly number[],
+): Promise<WriterReport[]> {
+  const args = ['--disable-warning=ExperimentalWarning', WRITER_PROCESS, root, seed, untilMs, ...writers];
+  const { stdout } = await promisify(execFile)(process.execPath, args.map(String), { maxBuffer: 1 << 28 });
+  return JSON.parse(stdout);
+}
+
+/** Does something over and over. Losing to others is part of a race; anything else is wrong. */
+async function repeat(
+  untilMs: number,
+  name: string,
+  once: () => Promise<boolean>,
+  count: (what: string) => void,
+  wrong: string[],
+): Promise<void> {
+  while (systemClock.now() < untilMs) {
+    try {
+      if (await once()) count(name);
+    } catch (error) {
+      if (isKind(error, 'conflict', 'stale-plan', 'already-exists')) count(`${name} lost`);
+      else if (isKind(error, 'not-found')) count(`${name} read what had been deleted`);
+      else
+        wrong.push(
+          `${name}: ${error instanceof LakeError ? `${error.kind} ${error.message} ${error.where ?? ''}` : error}`,
+        );
+    }
+    // Lets the others have their turn.
+    await systemClock.sleep(50);
+  }
+}
+
+/** What a snapshot answered right after its commit. */
+interface FirstAnswer {
+  readonly name: RacedTable;
+  readonly sequence: number;
+  readonly rows: string;
+}
+
+const keyOf = (name: string, snapshot: Snapshot) => `${name} ${snapshot['snapshot-id']}`;
+
+/** Reads the snapshots that have not been read yet, newest first, and remembers what they answered. */
+async function look(lake: RacingLake, seen: Map<string, FirstAnswer>): Promise<boolean> {
+  let isNew = false;
+  for (const name of TABLES) {
+    const { metadata } = await lake.catalog.loadTable(idOf(name));
+    for (const snapshot of metadata.snapshots.toReversed()) {
+      if (seen.has(keyOf(name, snapshot))) continue;
+      const rows = await rowsOf(lake, name, snapshot);
+      if (rows === null) continue;
+      seen.set(keyOf(name, snapshot), { name, sequence: snapshot['sequence-number'], rows: rows.join() });
+      isNew = true;
+    }
+  }
+  return isNew;
+}
+
+/** The rows of a snapshot; null if it has been expired. A move or an expiry may delete files under a reader that planned before it. */
+async function rowsOf(lake: RacingLake, name: string, snapshot: Snapshot): Promise<string[] | null> {
+  for (;;) {
+    try {
+      return await rowsAt(lake, name, { snapshotId: snapshot['snapshot-id'] });
+    } catch (error) {
+      const { metadata } = await lake.catalog.loadTable(idOf(name));
+      const now = metadata.snapshots.find((one) => one['snapshot-id'] === snapshot['snapshot-id']);
+      if (now === undefined) return null;
+      if (now['manifest-list'] === snapshot['manifest-list']) throw error;
+      snapshot = now;
+    }
+  }
+}
+
+/** What is wrong with a table's snapshots at the end: against the model, and against what they answered at first. */
+async function compare(
+  lake: RacingLake,
+  name: RacedTable,
+  changes: readonly Acknowledged[],
+  seen: ReadonlyMap<string, FirstAnswer>,
+  count: (what: string) => void,
+): Promise<string[]> {
+  const wrong: string[] = [];
+  const { metadata } = await lake.catalog.loadTable(idOf(name));
+  for (const snapshot of metadata.snapshots) {
+    const rows = (await rowsAt(lake, name, { snapshotId: snapshot['snapshot-id'] })).join();
+    const expected = expectedAt(changes, name, snapshot['sequence-number']).join();
+    const what = `${name}, snapshot ${snapshot['snapshot-id']} (${JSON.stringify(snapshot.summary)})`;
+    if (rows !== expected) wrong.push(`${what}: ${difference(rows, expected)} from the model`);
+    const first = seen.get(keyOf(name, snapshot))?.rows;
+    if (first !== undefined && rows !== first)
+      wrong.push(`${what}: ${difference(rows, first)} from its first answer`);
+    count('snapshots compared at the end');
+  }
+  return wrong;
+}
+
+function difference(rows: string, expected: string): string {
+  const [there, wanted] = [rows.split(','), expected.split(',')];
+  const missing = wanted.filter((row) => !there.includes(row)).slice(0, 5);
+  const extra = there.filter((row, at) => !wanted.includes(row) || there.indexOf(row) !== at).slice(0, 5);
+  return `${there.length} rows, not ${wanted.length} (missing ${missing}; too many ${extra})`;
+}
