@@ -55,49 +55,59 @@ const catalog = z.strictObject({
   credential: z.string().optional(),
 });
 
-const lakeFile = z.strictObject({
-  version: z.literal(1),
-  name: z.string().regex(/^[A-Za-z0-9_-]+$/, 'letters, digits, _ and - only'),
-  timezone: z.string().default('UTC'),
-  warehouse: z.string().min(1),
-  catalog,
-  storage: storageFile.optional(),
-  tiers: z
-    .record(
-      z.string().regex(/^[a-z][a-z0-9_-]*$/, 'a tier name is lower-case letters, digits, _ and -'),
-      z.strictObject({
-        location: z.string().min(1),
-        storage_class: z
+const lakeFile = z
+  .strictObject({
+    version: z.literal(1),
+    name: z.string().regex(/^[A-Za-z0-9_-]+$/, 'letters, digits, _ and - only'),
+    timezone: z.string().default('UTC'),
+    warehouse: z.string().min(1),
+    catalog,
+    storage: storageFile.optional(),
+    tiers: z
+      .record(
+        z.string().regex(/^[a-z][a-z0-9_-]*$/, 'a tier name is lower-case letters, digits, _ and -'),
+        z.strictObject({
+          location: z.string().min(1),
+          storage_class: z
+            .string()
+            .regex(/^[A-Z][A-Z0-9_]*$/, 'a storage class such as STANDARD_IA')
+            .optional(),
+          storage: storageFile.optional(),
+        }),
+      )
+      .optional(),
+    prices: z.string().optional(),
+    policies: z.string().default('./policies'),
+    trino: z.strictObject({ server: z.string(), catalog: z.string() }).optional(),
+    engine: z
+      .strictObject({
+        memory_limit: z
           .string()
-          .regex(/^[A-Z][A-Z0-9_]*$/, 'a storage class such as STANDARD_IA')
+          .regex(/^\d+(\.\d+)?\s*[KMGT]i?B$/, 'a size such as 1GB')
           .optional(),
-        storage: storageFile.optional(),
-      }),
-    )
-    .optional(),
-  prices: z.string().optional(),
-  policies: z.string().default('./policies'),
-  trino: z.strictObject({ server: z.string(), catalog: z.string() }).optional(),
-  engine: z
-    .strictObject({
-      memory_limit: z
-        .string()
-        .regex(/^\d+(\.\d+)?\s*[KMGT]i?B$/, 'a size such as 1GB')
-        .optional(),
-      threads: z.int().min(1).optional(),
-      cache_size: z
-        .string()
-        .regex(/^\d+(\.\d+)?\s*[KMGT]?i?B$/, 'a size such as 4GB')
-        .optional(),
-    })
-    .optional(),
-});
+        threads: z.int().min(1).optional(),
+        cache_size: z
+          .string()
+          .regex(/^\d+(\.\d+)?\s*[KMGT]?i?B$/, 'a size such as 4GB')
+          .optional(),
+      })
+      .optional(),
+  })
+  .meta({
+    title: 'Lakewarden project file',
+    description: 'lake.yaml: where a lake lies and how it is reached',
+  });
 
 type LakeFile = z.infer<typeof lakeFile>;
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const FILE_NAME = 'lake.yaml';
 const DEFAULT_CACHE_SIZE = '4GB';
+
+/** The JSON Schema of lake.yaml, as `schemas/lake.schema.json` holds it for editors. */
+export function lakeJsonSchema(): unknown {
+  return z.toJSONSchema(lakeFile, { io: 'input' });
+}
 
 /**
  * Finds `lake.yaml` in `dir` or above it, checks it and resolves its paths. `LAKE_<KEY>` of the environment

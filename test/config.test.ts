@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadLake, tierOf } from '../src/config.ts';
+import { lakeJsonSchema, loadLake, tierOf } from '../src/config.ts';
+import { modelJsonSchema } from '../src/pipeline/model-file.ts';
 
 const LAKE = `version: 1
 name: flights
@@ -49,14 +50,57 @@ describe('loadLake', () => {
   it('reports all meanings that are off, with their places', async () => {
     await write(
       LAKE.replace('name: flights', 'name: flights\ntimezone: Mars/Base')
-        .replace('"{warehouse}/hot/warm"', '"s3://bucket/warm"')
+        .replace('"{warehouse}/hot/warm"', '"gs://bucket/warm"')
         .replace('embedded: ./.lake/catalog.db', 'warehouse: x'),
     );
     const failure = loadLake(dir, {});
     await expect(failure).rejects.toMatchObject({ kind: 'invalid-file' });
     await expect(failure).rejects.toThrow(/lake\.yaml:3:1: "Mars\/Base" is no time zone/);
-    await expect(failure).rejects.toThrow(/lake\.yaml:9:11: this version stores on the local disk only/);
+    await expect(failure).rejects.toThrow(/lake\.yaml:9:11: there is no store for gs:/);
     await expect(failure).rejects.toThrow(/either "embedded" or "uri"/);
+  });
+
+  it('takes S3 locations with storage of their own, and refuses what cannot be meant', async () => {
+    const s3 = (tiers: string, storage = 'endpoint: http://localhost:9000') =>
+      LAKE.replace('./.lake/ware house', '"s3://lake/ware house/"')
+        .replace(/tiers:[\s\S]*/, `tiers:\n${tiers}`)
+        .concat(`storage: { ${storage} }\n`);
+    await write(
+      s3(
+        '  hot: { location: "{warehouse}/hot" }\n' +
+          '  cold: { location: "s3://cold/c", storage_class: GLACIER_IR, storage: { region: eu-1, access_key_id: "${KEY}", secret_access_key: s } }\n',
+      ),
+    );
+    const config = await loadLake(dir, { KEY: 'abc' });
+    expect(config.storage).toEqual({ endpoint: 'http://localhost:9000' });
+    expect(config.tiers).toEqual([
+      { name: 'hot', location: 's3://lake/ware house/hot' },
+      {
+        name: 'cold',
+        location: 's3://cold/c',
+        storageClass: 'GLACIER_IR',
+        storage: { region: 'eu-1', accessKeyId: 'abc', secretAccessKey: 's' },
+      },
+    ]);
+    const refused = async (text: string, message: RegExp) => {
+      await write(text);
+      await expect(loadLake(dir, {})).rejects.toThrow(message);
+    };
+    const hot = '  hot: { location: "{warehouse}/hot" }\n';
+    await refused(s3(hot, 'access_key_id: a'), /belong together/);
+    await refused(s3(hot, 'endpoint: localhost'), /an address such as/);
+    await refused(
+      s3('  hot: { location: s3://b, storage_class: COLD }\n'),
+      /the hottest tier has no storage_class/,
+    );
+    await refused(
+      s3(`${hot}  warm: { location: /mnt/w, storage_class: COLD }\n`),
+      /"storage_class" is for s3/,
+    );
+    await refused(
+      s3(`${hot}  warm: { location: "{warehouse}/hot", storage_class: COLD }\n`),
+      /the same location/,
+    );
   });
 
   it('says how to get a project where there is none', async () => {
@@ -65,4 +109,13 @@ describe('loadLake', () => {
       hint: expect.stringContaining('lake init'),
     });
   });
+});
+
+it.each([
+  ['lake', lakeJsonSchema],
+  ['model', modelJsonSchema],
+])('schemas/%s.schema.json is what the code says', async (file, schema) => {
+  await expect(`${JSON.stringify(schema(), null, 2)}\n`).toMatchFileSnapshot(
+    `../schemas/${file}.schema.json`,
+  );
 });

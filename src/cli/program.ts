@@ -4,9 +4,13 @@ import type { CommandResult, Runner } from './command.ts';
 import { withExamples } from './command.ts';
 import { addCatalog } from './commands/catalog.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addExpire } from './commands/expire.ts';
+import { addIngest } from './commands/ingest.ts';
 import { addInit } from './commands/init.ts';
+import { addOrphans } from './commands/orphans.ts';
 import { addPolicy } from './commands/policy.ts';
 import { addRun } from './commands/run.ts';
+import { addSchema } from './commands/schema.ts';
 import { addSql } from './commands/sql.ts';
 import { addTable } from './commands/table.ts';
 import { addTest } from './commands/test.ts';
@@ -52,7 +56,21 @@ function buildProgram(run: Runner): Command {
     .helpOption('-h, --help', 'print help; `lake COMMAND --help` has examples')
     .helpCommand(false)
     .configureHelp({ showGlobalOptions: false, sortSubcommands: false });
-  for (const add of [addInit, addRun, addTest, addSql, addTable, addTier, addPolicy, addCatalog, addDoctor]) {
+  for (const add of [
+    addInit,
+    addRun,
+    addTest,
+    addIngest,
+    addSql,
+    addTable,
+    addTier,
+    addExpire,
+    addOrphans,
+    addPolicy,
+    addCatalog,
+    addDoctor,
+    addSchema,
+  ]) {
     add(program, run);
   }
   program.addHelpText('after', EXIT_CODES);

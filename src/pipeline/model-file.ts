@@ -74,31 +74,38 @@ const source = z.strictObject({
   required: z.boolean().default(true),
 });
 
-export const modelFile = z.strictObject({
-  version: z.literal(1),
-  description: z.string().optional(),
-  source: source.optional(),
-  materialisation,
-  /** The natural key; checked to be unique and not null. */
-  key: z.array(columnName).min(1).optional(),
-  scd2: scd2.optional(),
-  /** Column names or transforms: `day(flight_time)`, `bucket(16, id)`. */
-  partition_by: z.array(z.string().min(1)).optional(),
-  sort_by: z
-    .array(z.string().regex(/^\w+( (asc|desc))?$/, 'a column, or a column and asc or desc'))
-    .optional(),
-  columns: z
-    .array(
-      z.strictObject({
-        name: columnName,
-        description: z.string().optional(),
-        checks: z.array(columnCheck).optional(),
-      }),
-    )
-    .optional(),
-  checks: z.array(tableCheck).optional(),
-  tags: z.record(z.string(), z.string()).optional(),
-});
+export const modelFile = z
+  .strictObject({
+    version: z.literal(1),
+    description: z.string().optional(),
+    source: source.optional(),
+    materialisation,
+    /** The natural key; checked to be unique and not null. */
+    key: z.array(columnName).min(1).optional(),
+    scd2: scd2.optional(),
+    /** Column names or transforms: `day(flight_time)`, `bucket(16, id)`. */
+    partition_by: z.array(z.string().min(1)).optional(),
+    sort_by: z
+      .array(z.string().regex(/^\w+( (asc|desc))?$/, 'a column, or a column and asc or desc'))
+      .optional(),
+    columns: z
+      .array(
+        z.strictObject({
+          name: columnName,
+          description: z.string().optional(),
+          checks: z.array(columnCheck).optional(),
+        }),
+      )
+      .optional(),
+    checks: z.array(tableCheck).optional(),
+    tags: z.record(z.string(), z.string()).optional(),
+  })
+  .meta({ title: 'Lakewarden model file', description: 'How a model of the pipeline is stored and checked' });
+
+/** The JSON Schema of a model's yml, as `schemas/model.schema.json` holds it for editors. */
+export function modelJsonSchema(): unknown {
+  return z.toJSONSchema(modelFile, { io: 'input' });
+}
 
 export type ModelFile = z.infer<typeof modelFile>;
 export type ModelSource = z.infer<typeof source>;

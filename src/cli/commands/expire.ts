@@ -3,6 +3,7 @@ import { expireTables } from '../../maintenance/expire.ts';
 import { expireTarget } from '../../maintenance/targets.ts';
 import { allTables } from '../../tiering/all-tables.ts';
 import { readPolicies } from '../../tiering/policy-files.ts';
+import { rememberCommitTimes } from '../../tiering/remember-commit-times.ts';
 import type { CommandFactory } from '../command.ts';
 import { withExamples } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -50,6 +51,7 @@ async function expire(session: Session, names: readonly string[], options: Expir
   }
   session.output.note(`${reportText(planned, 'would go')}\n`);
   await session.confirm('Take these snapshots away? They cannot be brought back.');
+  await rememberCommitTimes(lake, policies);
   const report = await expireTables(lake, targets, session.policyNow, work);
   session.progress.stop();
   session.output.result(report, reportText(report, 'went'));
