@@ -1,13 +1,14 @@
 import type { Clock } from '../clock.ts';
 import type { DuckDbEngine } from '../engine/duckdb.ts';
-import { localDataPath } from '../engine/sql-text.ts';
 import type { DataFile } from '../iceberg/manifest.ts';
 import { type PartitionSpec, partitionPath } from '../iceberg/partition-spec.ts';
 import { POSITION_DELETE_FIELDS } from '../iceberg/position-delete.ts';
 import type { Schema } from '../iceberg/schema.ts';
 import type { Value } from '../iceberg/types.ts';
-import { copyToParquet, type WrittenFile } from './copy.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import type { WrittenFile } from './copy.ts';
 import { fileMetrics } from './file-metrics.ts';
+import { copyToStore } from './store-copy.ts';
 
 export interface PositionDeleteRequest {
   /** A query that gives `file_path` (locations as manifests name them) and `pos`, in any order, of one partition's data files. */
@@ -17,6 +18,7 @@ export interface PositionDeleteRequest {
   readonly partition: readonly Value[];
   /** The table's location; files go to `<location>/data/<partition path>/`. */
   readonly location: string;
+  readonly objects: ObjectStore;
   readonly clock: Clock;
 }
 
@@ -29,21 +31,22 @@ export async function writePositionDeletes(
 ): Promise<DataFile[]> {
   const below = partitionPath(request.spec, request.schema, request.partition);
   const folder = `${request.location}/data${below === '' ? '' : `/${below}`}`;
-  const files = await copyToParquet(engine, {
+  const copy = {
     sql: `SELECT CAST(file_path AS VARCHAR) AS file_path, CAST(pos AS BIGINT) AS pos FROM (${request.sql}) ORDER BY file_path, pos`,
     fields: POSITION_DELETE_FIELDS,
-    folder: localDataPath(folder),
+    folder,
     name: `${request.clock.uuid()}-deletes`,
     targetFileSizeBytes: TARGET_FILE_SIZE,
-  });
-  return Promise.all(files.map((file) => deleteFile(engine, request, file, folder)));
+    objects: request.objects,
+  };
+  return copyToStore(engine, copy, (file, location) => deleteFile(engine, request, file, location));
 }
 
 async function deleteFile(
   engine: DuckDbEngine,
   request: PositionDeleteRequest,
   file: WrittenFile,
-  folder: string,
+  location: string,
 ): Promise<DataFile> {
   const metrics = await fileMetrics(engine, file, () => ({ kind: 'full' }));
   const pathId = POSITION_DELETE_FIELDS[0].id;
@@ -52,7 +55,7 @@ async function deleteFile(
     lower && upper && Buffer.compare(lower, upper) === 0 ? Buffer.from(lower).toString('utf8') : undefined;
   return {
     content: 'position-deletes',
-    filePath: `${folder}/${file.path.slice(file.path.lastIndexOf('/') + 1)}`,
+    filePath: location,
     fileFormat: 'PARQUET',
     partition: request.partition,
     recordCount: file.rows,

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { DuckDbEngine, RawRow } from '../engine/duckdb.ts';
 import { duckDbType } from '../engine/duckdb-types.ts';
 import { icebergValue } from '../engine/iceberg-values.ts';
-import { localDataPath, quoteName, quoteText } from '../engine/sql-text.ts';
+import { quoteName, quoteText } from '../engine/sql-text.ts';
 import { transformSql } from '../engine/transform-sql.ts';
 import { LakeError } from '../errors.ts';
 import type { DataFile } from '../iceberg/manifest.ts';
@@ -14,8 +14,9 @@ import { fieldsById } from '../iceberg/schema.ts';
 import type { SortOrder } from '../iceberg/sort-order.ts';
 import type { NestedField, PrimitiveType, Value } from '../iceberg/types.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { copyToParquet, removeFiles, type WrittenFile } from './copy.ts';
+import type { WrittenFile } from './copy.ts';
 import { fileMetrics } from './file-metrics.ts';
+import { copyToStore, removeWritten } from './store-copy.ts';
 
 /** DESIGN default of `write.target-file-size-bytes`, as in Java. */
 export const DEFAULT_TARGET_FILE_SIZE = 512 * 1024 * 1024;
@@ -61,7 +62,10 @@ export async function writeSelect(engine: DuckDbEngine, request: WriteRequest): 
     }
     return written.sort((a, b) => (a.filePath < b.filePath ? -1 : 1));
   } catch (error) {
-    await removeFiles(written.map((file) => localDataPath(file.filePath)));
+    await removeWritten(
+      request.objects,
+      written.map((file) => file.filePath),
+    );
     throw error;
   }
 }
@@ -209,17 +213,19 @@ async function writePartition(
 ): Promise<void> {
   const below = partitionPath(request.spec, request.schema, work.partition);
   const folder = `${request.location}/data${below === '' ? '' : `/${below}`}`;
-  const files = await copyToParquet(engine, {
+  const copy = {
     sql: work.sql,
     fields: request.schema.fields,
-    folder: localDataPath(folder),
+    folder,
     name: `${String(work.number).padStart(5, '0')}-${request.clock.uuid()}`,
     targetFileSizeBytes: request.targetFileSizeBytes ?? DEFAULT_TARGET_FILE_SIZE,
+    objects: request.objects,
+  };
+  const files = await copyToStore(engine, copy, (file, location) => {
+    checkRequired(file);
+    return dataFile(engine, request, work.partition, file, location);
   });
-  for (const file of files) {
-    written.push(await dataFile(engine, request, work.partition, file, folder));
-  }
-  for (const file of files) checkRequired(file);
+  written.push(...files);
 }
 
 async function dataFile(
@@ -227,12 +233,12 @@ async function dataFile(
   request: WriteRequest,
   partition: readonly Value[],
   file: WrittenFile,
-  folder: string,
+  location: string,
 ): Promise<DataFile> {
   const metrics = await fileMetrics(engine, file, (column) => metricsMode(request.properties ?? {}, column));
   return {
     content: 'data',
-    filePath: `${folder}/${file.path.slice(file.path.lastIndexOf('/') + 1)}`,
+    filePath: location,
     fileFormat: 'PARQUET',
     partition,
     recordCount: file.rows,
