@@ -62,7 +62,7 @@ export function planText(plan: TierPlan): string {
   if (plan.moves.length === 0) return ['Nothing to move.', ...stays].join('\n');
   const groups = groupMoves(plan.moves).map((group) => ({
     ...group,
-    range: group.first === group.last ? group.first : `${group.first} … ${group.last}`,
+    range: group.first === group.last ? group.first || 'whole table' : `${group.first} … ${group.last}`,
     way: `${group.from} -> ${group.to}`,
   }));
   const table = textTable(groups, [

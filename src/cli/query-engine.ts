@@ -1,7 +1,7 @@
-import { join } from 'node:path';
-import { type DuckDbEngine, openDuckDb } from '../engine/duckdb.ts';
+import type { DuckDbEngine } from '../engine/duckdb.ts';
 import { createTableView } from '../engine/iceberg-view.ts';
 import { viewName } from '../engine/sql-text.ts';
+import { openLakeEngine } from '../project/lake-engine.ts';
 import type { Lake } from '../project/open-lake.ts';
 import { planScan } from '../table/scan.ts';
 import { findTable } from './find-table.ts';
@@ -9,7 +9,7 @@ import { scanPoint } from './scan-point.ts';
 
 /** An engine with the project's limits. Close it. */
 export function openEngine(lake: Lake): Promise<DuckDbEngine> {
-  return openDuckDb({ ...lake.config.engine, tempDirectory: join(lake.config.root, '.lake', 'tmp') });
+  return openLakeEngine(lake);
 }
 
 /** `"a"."b c"` or `a.b` as plain names joined by dots. */

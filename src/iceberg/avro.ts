@@ -50,7 +50,7 @@ export function fieldKey(fieldId: number): string {
 export function readAvro(bytes: Uint8Array): AvroFile {
   const reader = new Reader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
   return guarded(() => {
-    if (!reader.take(MAGIC.length).equals(MAGIC)) throw new Error('it does not begin as an Avro file does');
+    if (!reader.take(MAGIC.length).equals(MAGIC)) throw corrupt('it does not begin as an Avro file does');
     const pairs = readHeader(reader);
     const sync = reader.take(SYNC_LENGTH);
     const metadata = new Map([...pairs].map(([key, value]) => [key, value.toString('utf8')]));
@@ -126,7 +126,7 @@ function* readBlocks(reader: Reader, type: avsc.Type, inflate: Decoder, sync: Bu
     const block = guarded(() => {
       const count = reader.long();
       const data = inflate(reader.take(reader.long()));
-      if (!reader.take(SYNC_LENGTH).equals(sync)) throw new Error('a block does not end with its marker');
+      if (!reader.take(SYNC_LENGTH).equals(sync)) throw corrupt('a block does not end with its marker');
       return { count, data };
     });
     yield* readRecords(block.data, block.count, type);
@@ -178,7 +178,7 @@ class Reader {
 
   take(length: number): Buffer {
     const end = this.position + length;
-    if (length < 0 || end > this.#bytes.length) throw new Error('it ends too early');
+    if (length < 0 || end > this.#bytes.length) throw corrupt('it ends too early');
     const taken = this.#bytes.subarray(this.position, end);
     this.position = end;
     return taken;
@@ -192,7 +192,7 @@ class Reader {
       result += (byte & 0x7f) * scale;
       if (byte < 0x80) return result % 2 === 0 ? result / 2 : -(result + 1) / 2;
     }
-    throw new Error('a length in it is out of range');
+    throw corrupt('a length in it is out of range');
   }
 }
 
@@ -306,7 +306,7 @@ function isAvroSchema(value: unknown): value is AvroSchema {
 
 function child(value: unknown): AvroSchema {
   if (isAvroSchema(value)) return value;
-  throw new Error('its schema is no Avro schema');
+  throw corrupt('its schema is no Avro schema');
 }
 
 function parseSchema(text: string | undefined): AvroSchema {

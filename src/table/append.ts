@@ -5,7 +5,13 @@ import { MAIN_BRANCH } from '../iceberg/refs.ts';
 import { type CommitOptions, type CommitResult, commitWithRetry, type Derive } from './commit.ts';
 import type { LakeContext } from './context.ts';
 import { type AddedFile, type ChangeIds, newChange } from './snapshot-files.ts';
-import { branchSnapshot, type ChangeOptions, type StagedSnapshot, stageSnapshot } from './stage-snapshot.ts';
+import {
+  branchSnapshot,
+  type ChangeOptions,
+  checkWritable,
+  type StagedSnapshot,
+  stageSnapshot,
+} from './stage-snapshot.ts';
 import { openTable } from './table.ts';
 import { writeTableSelect } from './write-table.ts';
 
@@ -51,6 +57,7 @@ export async function commitSelect<R extends AppendOptions & { readonly sql: str
   change: (ids: ChangeIds, files: readonly AddedFile[], options: R) => Derive<StagedSnapshot>,
 ): Promise<WriteResult> {
   const table = await openTable(context, identifier);
+  checkWritable(table);
   // Fails before anything is written if the branch is a tag.
   branchSnapshot(table.metadata, request.branch ?? MAIN_BRANCH);
   const added = await writeTableSelect(table, engine, request.sql);

@@ -4,15 +4,16 @@ import type { TableRequirement } from '../iceberg/requirements.ts';
 import type { TableMetadata } from '../iceberg/table-metadata.ts';
 import type { TableUpdate } from '../iceberg/updates.ts';
 import type { LakeContext } from './context.ts';
+import { findChange, type Landing } from './find-change.ts';
 import { openTable, Table, tableName } from './table.ts';
 
 /** A change of a table that is ready to be committed: its files are written, nothing refers to them yet. */
 export interface Staged {
   readonly requirements: readonly TableRequirement[];
   readonly updates: readonly TableUpdate[];
-  /** The snapshot that the change adds; it tells after an unknown outcome whether the commit was applied. */
+  /** The snapshot that the change adds; it tells after an unknown outcome whether the commit was applied (`findChange`). */
   readonly snapshotId?: bigint;
-  /** The same for a change without a snapshot. */
+  /** The same for a change without a snapshot. False must mean that deriving it anew does no harm. */
   readonly applied?: (metadata: TableMetadata) => boolean;
 }
 
@@ -37,14 +38,10 @@ const DEFAULT_RETRIES = 10;
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 5_000;
 
-function isApplied(staged: Staged, metadata: TableMetadata): boolean {
-  if (staged.applied) return staged.applied(metadata);
-  return metadata.snapshots.some((snapshot) => snapshot['snapshot-id'] === staged.snapshotId);
-}
-
 /**
  * Commits a change with its three outcomes (DESIGN 4.1). Conflict: the table is loaded again and the change derived anew from it. Unknown: the table is loaded and
- * searched for the change; where it is not there, the attempt is made again, guarded by the same requirements, and what was written stays.
+ * searched for the change; where it is not there, the attempt is made again, guarded by the same requirements, and what was written stays. It is
+ * derived anew only where it is proven that the table never took it.
  * Errors: `conflict` when the retries are used up, `unknown-outcome` when it cannot be told, and whatever `derive` throws.
  */
 export async function commitWithRetry<S extends Staged>(
@@ -56,15 +53,19 @@ export async function commitWithRetry<S extends Staged>(
   const table = await openTable(context, identifier);
   const retries =
     options.maxRetries ?? Number(table.metadata.properties['commit.retry.num-retries'] ?? DEFAULT_RETRIES);
-  const unsure: S[] = [];
+  let unsure: S | null = null;
   for (let attempt = 1, failure: LakeError | null = null; ; attempt++) {
-    const landed = unsure.find((staged) => isApplied(staged, table.metadata));
-    if (landed)
-      return { table, staged: landed, snapshotId: landed.snapshotId ?? null, attempts: attempt - 1 };
+    if (unsure) {
+      const landing = await searched(table, unsure);
+      if (landing === 'landed') {
+        return { table, staged: unsure, snapshotId: unsure.snapshotId ?? null, attempts: attempt - 1 };
+      }
+      // A conflict says that the attempt cannot be applied any more; not that it never was.
+      if (failure?.kind === 'conflict' && landing === 'unknown') throw unknownOutcome(table, failure);
+      if (failure?.kind === 'conflict') unsure = null;
+    }
     if (failure && attempt > retries + 1) throw exhausted(table, failure, attempt - 1);
-    // A conflict, with the change nowhere in the table, proves that no unsure attempt can be applied any more.
-    if (failure?.kind === 'conflict') unsure.length = 0;
-    const staged = unsure.at(-1) ?? (await derive(table));
+    const staged: S | null = unsure ?? (await derive(table));
     if (!staged) return { table, staged: null, snapshotId: null, attempts: attempt };
     try {
       const loaded = await context.catalog.commitTable({
@@ -81,16 +82,24 @@ export async function commitWithRetry<S extends Staged>(
     } catch (error) {
       if (!isKind(error, 'conflict', 'unknown-outcome')) throw error;
       failure = error;
-      if (error.kind === 'unknown-outcome' && !unsure.includes(staged)) unsure.push(staged);
+      if (error.kind === 'unknown-outcome') unsure = staged;
       await waitAndRefresh(table, error, attempt);
     }
+  }
+}
+
+async function searched(table: Table, staged: Staged): Promise<Landing> {
+  try {
+    return await findChange(table, staged);
+  } catch (cause) {
+    throw unknownOutcome(table, cause);
   }
 }
 
 async function waitAndRefresh(table: Table, failure: LakeError, attempt: number): Promise<void> {
   const { clock } = table.context;
   const wait = Math.min(FIRST_WAIT_MS * 2 ** (attempt - 1), LONGEST_WAIT_MS);
-  await clock.sleep(wait * (0.5 + clock.random() / 2));
+  await clock.sleep(Math.round(wait * (0.5 + clock.random() / 2)));
   try {
     await table.refresh();
   } catch (cause) {

@@ -1,21 +1,29 @@
 import type { TableIdentifier } from '../catalog-client/catalog.ts';
 import type { DuckDbEngine } from '../engine/duckdb.ts';
 import { createTableView, dropTableView } from '../engine/iceberg-view.ts';
-import { quoteName, quoteText } from '../engine/sql-text.ts';
+import { quoteName } from '../engine/sql-text.ts';
 import { isKind, LakeError } from '../errors.ts';
 import { type BoundExpression, bind, type Expression } from '../iceberg/expressions.ts';
-import { type PartitionSpec, partitionKey } from '../iceberg/partition-spec.ts';
 import { parsePredicate } from '../iceberg/predicate-sql.ts';
 import { fileMustMatch, partitionMustMatch } from '../iceberg/pruning.ts';
 import { MAIN_BRANCH } from '../iceberg/refs.ts';
+import type { Snapshot } from '../iceberg/snapshot.ts';
 import { currentSchema } from '../iceberg/table-metadata.ts';
-import { writePositionDeletes } from '../parquet/position-delete-writer.ts';
 import { type CommitOptions, type CommitResult, commitWithRetry } from './commit.ts';
 import type { LakeContext } from './context.ts';
+import { danglingDeletes, type RowRemoval, removeRows, rowMode } from './remove-rows.ts';
 import { planScan, type ScanTask, type TableScan } from './scan.ts';
-import { type AddedFile, newChange } from './snapshot-files.ts';
-import { branchSnapshot, type ChangeOptions, type StagedSnapshot, stageSnapshot } from './stage-snapshot.ts';
+import { newChange } from './snapshot-files.ts';
+import {
+  branchScan,
+  branchSnapshot,
+  type ChangeOptions,
+  checkWritable,
+  type StagedSnapshot,
+  stageSnapshot,
+} from './stage-snapshot.ts';
 import type { Table } from './table.ts';
+import { isAppendOnlySince, isolationLevel } from './validate-since.ts';
 
 export interface DeleteOptions extends ChangeOptions, CommitOptions {
   /** A predicate in SQL over the table's columns; rows for which it is true go. */
@@ -28,27 +36,23 @@ export interface DeleteResult extends CommitResult<StagedDelete> {
   /** Data files that went as a whole. */
   readonly removedFiles: number;
   readonly deleteFiles: number;
+  /** New data files that hold what stays of others (copy on write). */
+  readonly rewrittenFiles: number;
 }
 
 interface StagedDelete extends StagedSnapshot {
-  readonly counts: Pick<DeleteResult, 'deletedRecords' | 'removedFiles' | 'deleteFiles'>;
+  readonly counts: Pick<DeleteResult, 'deletedRecords' | 'removedFiles' | 'deleteFiles' | 'rewrittenFiles'>;
 }
 
 /** What is to be deleted from a certain set of files; kept between attempts while that set stays the same. */
-interface DeletePlan {
+interface DeletePlan extends RowRemoval {
   readonly key: string;
-  readonly added: readonly AddedFile[];
-  readonly removed: ReadonlySet<string>;
-  /** Data files among the removed. */
-  readonly removedFiles: number;
-  readonly records: number;
 }
 
-type RowDeletes = Pick<DeletePlan, 'added' | 'removed' | 'records'>;
-
 /**
- * Deletes the rows for which a predicate is true: files whose rows all match go by metadata alone, the others get position deletes (merge on read), one file a partition.
- * No row, no snapshot. Errors: `usage` for a predicate that does not parse or names no column; as `commitWithRetry`.
+ * Deletes the rows for which a predicate is true: files whose rows all match go by metadata alone; the others get position deletes, one file a partition, or are
+ * written anew where the table property `write.delete.mode` is copy-on-write. After a conflict the predicate is applied anew to the table as it is then.
+ * With `write.delete.isolation-level` snapshot, rows that others appended since the first attempt stay. No row, no snapshot. Errors: `usage` for a predicate that does not parse or names no column; as `commitWithRetry`.
  */
 export async function deleteWhere(
   context: LakeContext,
@@ -58,30 +62,41 @@ export async function deleteWhere(
 ): Promise<DeleteResult> {
   const ids = newChange(context.clock);
   let plan: DeletePlan | null = null;
+  let start: Snapshot | null | undefined;
   const result = await commitWithRetry<StagedDelete>(
     context,
     identifier,
     async (table) => {
-      plan = await planDelete(table, engine, options, plan);
+      checkWritable(table);
+      if (start === undefined) start = branchSnapshot(table.metadata, options.branch) ?? null;
+      plan = await planDelete(table, engine, { ...options, start }, plan);
       if (plan.records === 0) return null;
       const staged = await stageSnapshot(table, ids, {
         ...options,
-        operation: 'delete',
+        operation: plan.added.some((file) => file.dataFile.content === 'data') ? 'overwrite' : 'delete',
         added: plan.added,
         removed: plan.removed,
       });
       return {
         ...staged,
-        counts: {
-          deletedRecords: plan.records,
-          removedFiles: plan.removedFiles,
-          deleteFiles: plan.added.length,
-        },
+        counts: countsOf(plan),
       };
     },
     options,
   );
-  return { ...result, ...(result.staged?.counts ?? { deletedRecords: 0, removedFiles: 0, deleteFiles: 0 }) };
+  return { ...result, ...(result.staged?.counts ?? countsOf(EMPTY)) };
+}
+
+const EMPTY: DeletePlan = { key: '', added: [], removed: new Set(), removedFiles: 0, records: 0 };
+
+function countsOf(plan: DeletePlan): StagedDelete['counts'] {
+  const deletes = plan.added.filter((file) => file.dataFile.content !== 'data').length;
+  return {
+    deletedRecords: plan.records,
+    removedFiles: plan.removedFiles,
+    deleteFiles: deletes,
+    rewrittenFiles: plan.added.length - deletes,
+  };
 }
 
 /** The predicate for pruning; undefined where it is beyond what pruning understands, and rows decide alone. */
@@ -111,18 +126,17 @@ function bindable(
 async function planDelete(
   table: Table,
   engine: DuckDbEngine,
-  options: DeleteOptions,
+  options: DeleteOptions & { readonly start: Snapshot | null },
   before: DeletePlan | null,
 ): Promise<DeletePlan> {
   await checkPredicate(table, engine, options.where);
-  const snapshot = branchSnapshot(table.metadata, options.branch ?? MAIN_BRANCH);
-  if (!snapshot) return { key: '', added: [], removed: new Set(), removedFiles: 0, records: 0 };
   const understood = bindable(pruningFilter(options.where), table);
   const planned = await planScan(table, {
-    snapshotId: snapshot['snapshot-id'],
+    ...branchScan(table.metadata, options.branch),
     ...(understood ? { filter: understood.filter } : {}),
   });
-  const scan: TableScan = { ...planned, schema: currentSchema(table.metadata) };
+  const scan: TableScan = { ...planned, tasks: visibleTasks(table, planned, options) };
+  if (scan.tasks.length === 0) return EMPTY;
   const key = JSON.stringify(
     scan.tasks.map((task) => [task.dataFile.filePath, task.deletes.map((found) => found.dataFile.filePath)]),
   );
@@ -130,11 +144,13 @@ async function planDelete(
   const whole = scan.tasks.filter(
     (task) => understood !== undefined && mustMatch(understood.bound, scan, task),
   );
-  const rest = await deleteRows(
+  const rest = await removeRows(
     table,
     engine,
     { ...scan, tasks: scan.tasks.filter((task) => !whole.includes(task)) },
-    options.where,
+    rowMode(table.metadata, 'write.delete.mode', 'merge-on-read'),
+    (view) =>
+      `SELECT __lake_location AS file_path, __lake_pos AS pos FROM ${view} WHERE (${options.where}\n)`,
   );
   const gone = new Set([...whole.map((task) => task.dataFile.filePath), ...rest.removed]);
   return {
@@ -146,12 +162,19 @@ async function planDelete(
   };
 }
 
-/** Position delete files that name nothing but files that go. */
-function* danglingDeletes(scan: TableScan, gone: ReadonlySet<string>): Iterable<string> {
-  for (const found of scan.tasks.flatMap((task) => task.deletes)) {
-    const { referencedDataFile, filePath } = found.dataFile;
-    if (referencedDataFile !== undefined && gone.has(referencedDataFile)) yield filePath;
-  }
+/**
+ * The files that the delete sees. Under snapshot isolation those that others appended since the first attempt are not among them; where more
+ * than appends came, a compaction may have written old rows anew, and all are looked at.
+ */
+function visibleTasks(
+  table: Table,
+  scan: TableScan,
+  { branch = MAIN_BRANCH, start }: { readonly branch?: string; readonly start: Snapshot | null },
+): readonly ScanTask[] {
+  if (isolationLevel(table.metadata, 'write.delete.isolation-level') === 'serializable') return scan.tasks;
+  if (!isAppendOnlySince(table, branch, start?.['snapshot-id'] ?? null)) return scan.tasks;
+  const youngest = start?.['sequence-number'] ?? 0;
+  return scan.tasks.filter((task) => task.sequenceNumber <= youngest);
 }
 
 /** The rows that a scan still shows; files are only read where deletes apply to them. */
@@ -189,74 +212,4 @@ async function checkPredicate(table: Table, engine: DuckDbEngine, where: string)
   } finally {
     await dropTableView(engine, name);
   }
-}
-
-async function deleteRows(
-  table: Table,
-  engine: DuckDbEngine,
-  scan: TableScan,
-  where: string,
-): Promise<RowDeletes> {
-  if (scan.tasks.length === 0) return { added: [], removed: new Set(), records: 0 };
-  const id = engine.nextId();
-  const view = quoteName(`lake delete ${id}`);
-  const hits = quoteName(`lake delete hits ${id}`);
-  try {
-    await createTableView(engine, view, scan, { positions: true });
-    await engine.run(
-      `CREATE TABLE ${hits} AS SELECT __lake_location AS file_path, __lake_pos AS pos FROM ${view} WHERE (${where}\n)`,
-    );
-    const counts = await engine.all(`SELECT file_path, count(*) AS n FROM ${hits} GROUP BY file_path`);
-    return await splitHits(
-      table,
-      engine,
-      scan,
-      hits,
-      new Map(counts.map((row) => [String(row['file_path']), Number(row['n'])])),
-    );
-  } finally {
-    await engine.run(`DROP TABLE IF EXISTS ${hits}`);
-    await dropTableView(engine, view);
-  }
-}
-
-/** Files that lose every row go as a whole; the rest get position deletes by partition. */
-async function splitHits(
-  table: Table,
-  engine: DuckDbEngine,
-  scan: TableScan,
-  hits: string,
-  counts: ReadonlyMap<string, number>,
-): Promise<RowDeletes> {
-  const hit = scan.tasks.filter((task) => (counts.get(task.dataFile.filePath) ?? 0) > 0);
-  const isEmptied = (task: ScanTask): boolean =>
-    counts.get(task.dataFile.filePath) === task.dataFile.recordCount;
-  const removed = new Set(hit.filter(isEmptied).map((task) => task.dataFile.filePath));
-  const groups = Map.groupBy(
-    hit.filter((task) => !isEmptied(task)),
-    (task) => `${task.spec['spec-id']} ${partitionKey(task.dataFile.partition)}`,
-  );
-  const added: AddedFile[] = [];
-  for (const tasks of groups.values()) added.push(...(await deletesOfPartition(table, engine, hits, tasks)));
-  return { added, removed, records: [...counts.values()].reduce((sum, n) => sum + n, 0) };
-}
-
-async function deletesOfPartition(
-  table: Table,
-  engine: DuckDbEngine,
-  hits: string,
-  tasks: readonly ScanTask[],
-): Promise<AddedFile[]> {
-  const { metadata, context } = table;
-  const spec: PartitionSpec = tasks[0]!.spec;
-  const paths = tasks.map((task) => quoteText(task.dataFile.filePath)).join(', ');
-  const files = await writePositionDeletes(engine, {
-    sql: `SELECT file_path, pos FROM ${hits} WHERE file_path IN (${paths})`,
-    schema: currentSchema(metadata),
-    spec,
-    partition: tasks[0]!.dataFile.partition,
-    location: metadata.location,
-    clock: context.clock,
-  });
-  return files.map((dataFile) => ({ dataFile, specId: spec['spec-id'] }));
 }

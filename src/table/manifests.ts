@@ -47,6 +47,27 @@ export async function readManifestContent(
   });
 }
 
+/** A manifest as a list of v2 may name it: lists of v1 may lack the counts, which are made up for by reading it. Errors: `not-found`, `corrupt`. */
+export async function withKnownCounts(objects: ObjectStore, file: ManifestFile): Promise<ManifestFile> {
+  const { addedFilesCount, existingFilesCount, deletedFilesCount, ...rest } = file;
+  const rows = [file.addedRowsCount, file.existingRowsCount, file.deletedRowsCount];
+  if ([addedFilesCount, existingFilesCount, deletedFilesCount, ...rows].every((count) => count >= 0))
+    return file;
+  const { entries } = await readManifestContent(objects, file);
+  const of = (status: LoadedEntry['status']) => entries.filter((entry) => entry.status === status);
+  const rowsOf = (status: LoadedEntry['status']) =>
+    of(status).reduce((sum, entry) => sum + entry.dataFile.recordCount, 0);
+  return {
+    ...rest,
+    addedFilesCount: of('added').length,
+    existingFilesCount: of('existing').length,
+    deletedFilesCount: of('deleted').length,
+    addedRowsCount: rowsOf('added'),
+    existingRowsCount: rowsOf('existing'),
+    deletedRowsCount: rowsOf('deleted'),
+  };
+}
+
 /** The entries of one manifest, deleted ones included, in order. Errors: `not-found`, `corrupt`. */
 export async function manifestEntries(
   objects: ObjectStore,

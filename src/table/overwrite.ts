@@ -10,12 +10,13 @@ import { liveEntries, type SnapshotEntry } from './manifests.ts';
 import type { AddedFile, ChangeIds } from './snapshot-files.ts';
 import { branchSnapshot, type ChangeOptions, type StagedSnapshot, stageSnapshot } from './stage-snapshot.ts';
 import type { Table } from './table.ts';
+import { validateSince } from './validate-since.ts';
 
 export interface OverwriteOptions extends ChangeOptions, CommitOptions {
   /** `partitions` (default) replaces the partitions that the new rows fall into, `table` every row there is. */
   readonly replace?: 'partitions' | 'table';
   /**
-   * The snapshot that the new rows were derived from (null: the empty table). If the branch has moved on when the overwrite is committed, it fails with `stale-plan` instead of replacing rows that nobody looked at.
+   * The snapshot that the new rows were derived from (null: the empty table). If rows came into the replaced partitions, or went from them, until the overwrite is committed, it fails with `stale-plan` instead of replacing rows that nobody looked at.
    */
   readonly basedOn?: bigint | null;
 }
@@ -28,7 +29,7 @@ export function overwriteFiles(
 ): Derive<StagedSnapshot> {
   return async (table) => {
     const base = branchSnapshot(table.metadata, options.branch ?? MAIN_BRANCH);
-    checkBase(table, base?.['snapshot-id'] ?? null, options);
+    await checkBase(table, files, options);
     const removed = base
       ? await replacedFiles(table, base, files, options.replace ?? 'partitions')
       : new Set<string>();
@@ -37,16 +38,27 @@ export function overwriteFiles(
   };
 }
 
-function checkBase(table: Table, at: bigint | null, options: OverwriteOptions): void {
-  if (options.basedOn === undefined || options.basedOn === at) return;
-  throw new LakeError(
-    'stale-plan',
-    `${table.name} has changed since the rows that are to replace its own were computed`,
-    {
-      hint: 'Nothing was replaced. Run it again from the current state.',
-    },
-  );
+/** Rows that came into, or went from, the replaced partitions since would be replaced unseen. */
+async function checkBase(
+  table: Table,
+  files: readonly AddedFile[],
+  options: OverwriteOptions,
+): Promise<void> {
+  if (options.basedOn === undefined) return;
+  const scopes = scopesOf(files);
+  await validateSince(table, {
+    branch: options.branch ?? MAIN_BRANCH,
+    since: options.basedOn,
+    isolation: 'serializable',
+    concerns: (file, spec) =>
+      options.replace === 'table' ||
+      (file.content === 'equality-deletes' && spec.fields.length === 0) ||
+      scopes.has(`${spec['spec-id']} ${partitionKey(file.partition)}`),
+  });
 }
+
+const scopesOf = (files: readonly AddedFile[]): Set<string> =>
+  new Set(files.map((file) => `${file.specId} ${partitionKey(file.dataFile.partition)}`));
 
 async function replacedFiles(
   table: Table,
@@ -54,7 +66,7 @@ async function replacedFiles(
   files: readonly AddedFile[],
   replace: 'partitions' | 'table',
 ): Promise<Set<string>> {
-  const scopes = new Set(files.map((file) => `${file.specId} ${partitionKey(file.dataFile.partition)}`));
+  const scopes = scopesOf(files);
   const removed = new Set<string>();
   for await (const found of liveEntries(table.context.objects, base)) {
     if (replace === 'table' || isReplaced(table, found, scopes)) removed.add(found.entry.dataFile.filePath);

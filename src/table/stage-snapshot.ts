@@ -6,7 +6,7 @@ import type { Snapshot, SnapshotOperation } from '../iceberg/snapshot.ts';
 import { currentSnapshot, snapshotForRef, type TableMetadata } from '../iceberg/table-metadata.ts';
 import type { TableUpdate } from '../iceberg/updates.ts';
 import type { Staged } from './commit.ts';
-import { snapshotManifests } from './manifests.ts';
+import { snapshotManifests, withKnownCounts } from './manifests.ts';
 import { type AddedFile, type ChangeIds, ManifestProducer } from './snapshot-files.ts';
 import { snapshotSummary } from './snapshot-summary.ts';
 import type { Table } from './table.ts';
@@ -43,6 +43,11 @@ export function branchSnapshot(metadata: TableMetadata, branch: string = MAIN_BR
   return ref && branch !== MAIN_BRANCH ? snapshotForRef(metadata, branch) : currentSnapshot(metadata);
 }
 
+/** How `planScan` reads what a change to the branch is planned on, with the table's current schema. */
+export function branchScan(metadata: TableMetadata, branch: string = MAIN_BRANCH): { readonly ref?: string } {
+  return Object.hasOwn(metadata.refs, branch) ? { ref: branch } : {};
+}
+
 /**
  * Writes a change's manifests and manifest list, and says what is to be committed. Errors: `unsupported` for tables that are not format v2, `conflict` if a removed file is gone.
  */
@@ -59,7 +64,8 @@ export async function stageSnapshot(
   const removed: DataFile[] = [];
   const base = parent ? await snapshotManifests(context.objects, parent) : [];
   const kept = await producer.without(base, change.removed ?? new Set(), (file) => removed.push(file));
-  const manifests = [...(await producer.added(change.added)), ...kept];
+  const counted = await Promise.all(kept.map((manifest) => withKnownCounts(context.objects, manifest)));
+  const manifests = [...(await producer.added(change.added)), ...counted];
   const location = `${metadata.location}/metadata/snap-${ids.snapshotId}-${++ids.attempts}-${ids.uuid}.avro`;
   const parentId = parent?.['snapshot-id'] ?? null;
   const list = writeManifestList(
@@ -113,7 +119,8 @@ function publishing(
   };
 }
 
-function checkWritable(table: Table): void {
+/** Errors: `unsupported` for a table that is not format v2. */
+export function checkWritable(table: Table): void {
   const version = table.metadata['format-version'];
   if (version === 2) return;
   throw new LakeError(
@@ -122,7 +129,7 @@ function checkWritable(table: Table): void {
     {
       hint:
         version === 1
-          ? 'Upgrade the table to format v2 first.'
+          ? `Upgrade it first: lake table alter ${table.name} --upgrade-format 2`
           : 'Write to it with an engine that knows format v3.',
     },
   );

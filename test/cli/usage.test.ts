@@ -13,7 +13,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 /** The names of the commands that a help page lists. */
 function commandsOf(help: string): string[] {
   const listed = help.split('Commands:\n')[1]?.split('\n\n')[0] ?? '';
-  return [...listed.matchAll(/^ {2}([a-z]+)/gm)].map((match) => match[1] ?? '');
+  return [...listed.matchAll(/^ {2}([a-z][a-z-]*)/gm)].map((match) => match[1] ?? '');
 }
 
 async function everyHelp(path: readonly string[] = []): Promise<{ path: string; help: string }[]> {

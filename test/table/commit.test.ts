@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Schema } from '../../src/iceberg/schema.ts';
+import { applyUpdates } from '../../src/iceberg/updates.ts';
 import { appendSelect } from '../../src/table/append.ts';
 import { deleteWhere } from '../../src/table/delete.ts';
 import { overwriteSelect } from '../../src/table/overwrite.ts';
@@ -44,6 +45,54 @@ it('lands once after a lost answer and another writer at the same time', async (
     {},
     { outcome: 'lost' },
   );
+  await append(1);
+  expect(await ids()).toEqual([1, 2]);
+});
+
+/** Expires all snapshots but the head, as a maintenance job may between a commit and its writer's next look. */
+function expire(): void {
+  const { metadata } = lake.catalog;
+  const old = metadata.snapshots.map((one) => one['snapshot-id']);
+  lake.catalog.metadata = applyUpdates(
+    metadata,
+    [
+      {
+        action: 'remove-snapshots',
+        'snapshot-ids': old.filter((id) => id !== metadata['current-snapshot-id']),
+      },
+    ],
+    { nowMs: metadata['last-updated-ms'] },
+  );
+}
+
+it('finds a commit whose answer was lost by its files once its snapshot has expired', async () => {
+  await append(0);
+  lake.catalog.faults.push({
+    outcome: 'lost',
+    after: async () => {
+      await append(2);
+      expire();
+    },
+  });
+  await append(1);
+  expect(await ids()).toEqual([0, 1, 2]);
+});
+
+it('does not repeat a commit of which neither snapshot nor files are left', async () => {
+  await append(0);
+  lake.catalog.faults.push({
+    outcome: 'lost',
+    after: async () => {
+      await deleteWhere(lake.context, lake.engine, TABLE, { where: 'id = 1' });
+      expire();
+    },
+  });
+  await expect(append(1)).rejects.toMatchObject({ kind: 'unknown-outcome' });
+  expect(await ids()).toEqual([0]);
+});
+
+it('repeats a first append once another first snapshot proves that it was never there', async () => {
+  lake.catalog.faults.push({ outcome: 'dropped', before: async () => void (await append(2)) }, {});
   await append(1);
   expect(await ids()).toEqual([1, 2]);
 });

@@ -24,6 +24,7 @@ function mapped(localPath: (location: string) => string): ObjectStore {
     get: (location, range) => local.get(at(location), range),
     stream: (location) => local.stream(at(location)),
     put: (location, bytes, options) => local.put(at(location), bytes, options),
+    upload: (location, chunks) => local.upload(at(location), chunks),
     copy: (from, to) => local.copy(at(from), at(to)),
     head: (location) => local.head(at(location)),
     exists: (location) => local.exists(at(location)),

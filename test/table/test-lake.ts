@@ -16,9 +16,10 @@ import type { LakeContext } from '../../src/table/context.ts';
 import { planScan, type ScanOptions } from '../../src/table/scan.ts';
 import { openTable } from '../../src/table/table.ts';
 
-/** What is to happen to the next commits: `before` runs first; `lost` loses the answer of a commit that was applied, `dropped` the request itself. */
+/** What is to happen to the next commits: `before` runs first, `after` once it is applied; `lost` loses the answer of a commit that was applied, `dropped` the request itself. */
 export interface CommitFault {
   readonly before?: () => Promise<void>;
+  readonly after?: () => Promise<void>;
   readonly outcome?: 'lost' | 'dropped';
 }
 
@@ -49,6 +50,7 @@ export class DisturbedCatalog implements Catalog {
       nowMs: Math.max(systemClock.now(), this.metadata['last-updated-ms']),
     });
     this.commits++;
+    await fault?.after?.();
     if (fault?.outcome === 'lost') throw new LakeError('unknown-outcome', 'connection reset');
     return this.loadTable(commit.identifier);
   }

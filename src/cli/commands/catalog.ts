@@ -47,6 +47,7 @@ async function serveCatalog(session: Session, options: { host: string; port: num
     );
   }
   const { startCatalogServer } = await import('../../../catalog/server.ts');
+  const { openLakeStore } = await import('../../project/lake-store.ts');
   const { database } = config.catalog;
   await mkdir(dirname(database), { recursive: true });
   const tiers = config.tiers.map(({ name, location }) => ({ name, location }));
@@ -58,6 +59,7 @@ async function serveCatalog(session: Session, options: { host: string; port: num
     tiers,
     ...options,
     clock: session.clock,
+    objects: await openLakeStore(config, session.clock),
     logger,
   });
   session.output.note(`catalog of "${config.name}" answers at ${server.address} (Ctrl-C stops it)`);

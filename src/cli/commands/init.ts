@@ -5,6 +5,7 @@ import { LakeError } from '../../errors.ts';
 import { nearestName } from '../../iceberg/nearest-name.ts';
 import type { CommandFactory } from '../command.ts';
 import { withExamples } from '../command.ts';
+import { commandsIn } from '../own-command.ts';
 import { packageFolder } from '../package-files.ts';
 import type { Session } from '../session.ts';
 
@@ -36,9 +37,11 @@ export const addInit: CommandFactory = (parent, run) => {
 async function init(session: Session, folder: string, example: string): Promise<void> {
   const source = await exampleFolder(example);
   await requireEmpty(folder);
+  // Before anything is made: a project without its data would not run.
+  const data = DATA[example] === undefined ? null : dataFolder(DATA[example].module);
   await mkdir(folder, { recursive: true });
   await cp(source, folder, { recursive: true, filter: (path) => !NOT_COPIED.has(basename(path)) });
-  await copyData(example, join(folder, 'data'));
+  if (data !== null) await copyData(example, data, join(folder, 'data'));
   const below = relative(session.terminal.cwd, folder);
   const shown = below.startsWith('..') ? folder : below || '.';
   session.output.result(
@@ -47,8 +50,7 @@ async function init(session: Session, folder: string, example: string): Promise<
       `Made the project ${shown} from the example "${example}".`,
       '',
       'Next:',
-      `  cd ${shown}`,
-      '  lake run',
+      ...commandsIn(session.terminal, folder, 'run').map((line) => `  ${line}`),
     ].join('\n'),
   );
 }
@@ -74,13 +76,10 @@ async function requireEmpty(folder: string): Promise<void> {
   });
 }
 
-async function copyData(example: string, folder: string): Promise<void> {
-  const data = DATA[example];
-  if (data === undefined) return;
-  const packaged = dataFolder(data.module);
+async function copyData(example: string, packaged: string, folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   // A copy, not a link: the project is the user's own, and clean-ups of node_modules must not reach into it.
-  for (const file of data.files) await cp(join(packaged, file), join(folder, file));
+  for (const file of DATA[example]?.files ?? []) await cp(join(packaged, file), join(folder, file));
 }
 
 function dataFolder(module: string): string {
@@ -91,7 +90,7 @@ function dataFolder(module: string): string {
       'not-found',
       `The example's data is in the npm package ${module}, which is not installed.`,
       {
-        hint: `Run: npm install ${module}`,
+        hint: `Run: npm install ${module} (where lakewarden is installed). Nothing was made.`,
         cause,
       },
     );

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { LakeError } from '../../errors.ts';
 import type { CommandFactory } from '../command.ts';
 import { withExamples } from '../command.ts';
@@ -10,7 +10,9 @@ import type { Session } from '../session.ts';
 export const addSql: CommandFactory = (parent, run) => {
   const command = parent
     .command('sql')
-    .description('ask the tables a question in SQL')
+    .description(
+      'ask the tables a question in SQL: one SELECT. It may read local files (read_csv, read_parquet) with your own rights, and writes nothing',
+    )
     .argument('[query]', 'the query; tables are called by namespace.name')
     .option('--as-of <point>', 'read every table as of a snapshot id, a time, a branch or a tag')
     .option('-f, --file <file>', 'read the query from a file')
@@ -51,6 +53,12 @@ async function queryText(
       hint: 'Write it in quotes, lake sql "SELECT …", or name a file, lake sql --file question.sql.',
     });
   }
-  const text = query ?? (await readFile(join(session.directory, file ?? ''), 'utf8'));
-  return text.trim().replace(/;+$/, '');
+  const given = query ?? (await readFile(resolve(session.directory, file ?? ''), 'utf8'));
+  const text = given.trim().replace(/(\s*;)+$/, '');
+  if (text === '') {
+    throw new LakeError('usage', 'The query is empty.', {
+      hint: 'Write one SELECT, such as: lake sql "SELECT 1".',
+    });
+  }
+  return text;
 }

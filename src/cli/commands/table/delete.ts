@@ -6,6 +6,11 @@ import { openEngine } from '../../query-engine.ts';
 import type { Session } from '../../session.ts';
 import { countText } from '../../units.ts';
 
+interface Options {
+  readonly where: string;
+  readonly branch?: string;
+}
+
 /** `lake table delete TABLE --where EXPR`: rows leave the current table; older snapshots and tags keep them. */
 export const addTableDelete: CommandFactory = (parent, run) => {
   const command = parent
@@ -13,9 +18,8 @@ export const addTableDelete: CommandFactory = (parent, run) => {
     .description('delete rows; older snapshots and tags still show them')
     .argument('<table>', 'NAMESPACE.TABLE')
     .requiredOption('--where <expr>', 'which rows, as in SQL')
-    .action((name: string, options: { where: string }) =>
-      run((session) => deleteRows(session, name, options.where)),
-    );
+    .option('--branch <name>', 'delete on a branch alone (made at main if it is not there)')
+    .action((name: string, options: Options) => run((session) => deleteRows(session, name, options)));
   withExamples(command, [
     [
       `lake table delete gold.fct_flight --where "delay > 1200"`,
@@ -24,17 +28,18 @@ export const addTableDelete: CommandFactory = (parent, run) => {
   ]);
 };
 
-async function deleteRows(session: Session, name: string, where: string): Promise<void> {
+async function deleteRows(session: Session, name: string, options: Options): Promise<void> {
   const lake = await session.lake();
   const { identifier } = await findTable(lake, name);
   const engine = await openEngine(lake);
   try {
-    const done = await deleteWhere(lake, engine, identifier, { where });
+    const done = await deleteWhere(lake, engine, identifier, options);
     const result = {
       table: name,
       deleted_records: done.deletedRecords,
       removed_files: done.removedFiles,
       delete_files: done.deleteFiles,
+      rewritten_files: done.rewrittenFiles,
       snapshot: done.snapshotId?.toString() ?? null,
     };
     session.output.result(result, deletedText(result));
@@ -48,11 +53,13 @@ function deletedText(result: {
   deleted_records: number;
   removed_files: number;
   delete_files: number;
+  rewritten_files: number;
 }): string {
   if (result.deleted_records === 0) return `No row of ${result.table} matches: nothing was changed.`;
   const how = [
     ...(result.removed_files > 0 ? [`${countText(result.removed_files)} whole files`] : []),
     ...(result.delete_files > 0 ? [`${countText(result.delete_files)} new delete files`] : []),
+    ...(result.rewritten_files > 0 ? [`${countText(result.rewritten_files)} files written anew`] : []),
   ];
   return `Deleted ${countText(result.deleted_records)} rows of ${result.table} (${how.join(', ')}). Older snapshots and tags still show them.`;
 }
