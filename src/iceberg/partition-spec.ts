@@ -33,6 +33,10 @@ export interface PartitionFieldRequest {
 
 export const UNPARTITIONED: PartitionSpec = { 'spec-id': 0, fields: [] };
 
+/** True for a spec without a field that is not void (spec: "Partitioning"): its one partition is the whole table. */
+export const isUnpartitioned = (spec: PartitionSpec): boolean =>
+  spec.fields.every((field) => field.transform === 'void');
+
 /** Partition field ids start above this (spec: "Partition Evolution"). */
 const BEFORE_FIRST_FIELD_ID = 999;
 

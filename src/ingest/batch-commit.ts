@@ -1,5 +1,5 @@
 import type { Catalog, TableCommit, TableIdentifier } from '../catalog-client/catalog.ts';
-import { isKind, LakeError } from '../errors.ts';
+import { LakeError } from '../errors.ts';
 import type { TableRequirement } from '../iceberg/requirements.ts';
 import { evolveSchema, type SchemaChange } from '../iceberg/schema-evolution.ts';
 import { currentSchema, type TableMetadata } from '../iceberg/table-metadata.ts';
@@ -188,7 +188,6 @@ async function afterCommit<T>(load: () => Promise<T>): Promise<T> {
   try {
     return await load();
   } catch (cause) {
-    if (!isKind(cause, 'unavailable', 'unknown-outcome', 'not-found')) throw cause;
     throw new LakeError(
       'unknown-outcome',
       'The commit was applied, but the table could not be loaded after it',

@@ -56,13 +56,16 @@ export async function commitSelect<R extends AppendOptions & { readonly sql: str
   request: R,
   change: (ids: ChangeIds, files: readonly AddedFile[], options: R) => Derive<StagedSnapshot>,
 ): Promise<WriteResult> {
-  const table = await openTable(context, identifier);
+  const table = request.table ?? (await openTable(context, identifier));
   checkWritable(table);
   // Fails before anything is written if the branch is a tag.
   branchSnapshot(table.metadata, request.branch ?? MAIN_BRANCH);
   const added = await writeTableSelect(table, engine, request.sql);
   const derive = change(newChange(context.clock), added, request);
-  const result = await commitWithRetry(context, identifier, derive, request);
+  const result = await commitWithRetry(context, identifier, derive, {
+    ...request,
+    writtenFor: table.metadata,
+  });
   return { ...result, ...writtenFiles(added) };
 }
 

@@ -39,12 +39,13 @@ export async function cherryPick(
     async (table) => {
       const picked = snapshotOf(table, options.snapshotId);
       const head = branchSnapshot(table.metadata, branch);
-      refusePublished(table, branch, head, picked);
+      const oldest = refusePublished(table, branch, head, picked);
       if (head?.['snapshot-id'] === picked['parent-snapshot-id'])
         return becomeHead(table, branch, head, picked);
       if (picked.summary.operation !== 'append') throw notAnAppend(table, branch, picked);
       const added = await addedFiles(table, picked);
       await refuseLive(table, branch, head, added);
+      refuseCut(table, branch, oldest, picked);
       const wapId = picked.summary[STAGED_WAP_ID];
       return stageSnapshot(table, ids, {
         operation: 'append',
@@ -68,10 +69,18 @@ function snapshotOf(table: Table, id: bigint): Snapshot {
   });
 }
 
-function refusePublished(table: Table, branch: string, head: Snapshot | undefined, picked: Snapshot): void {
+/** Returns the oldest snapshot of the branch that is still there. */
+function refusePublished(
+  table: Table,
+  branch: string,
+  head: Snapshot | undefined,
+  picked: Snapshot,
+): Snapshot | undefined {
   const id = picked['snapshot-id'];
   const wapId = picked.summary[STAGED_WAP_ID];
+  let oldest: Snapshot | undefined;
   for (const one of head ? ancestors(table.metadata, head['snapshot-id']) : []) {
+    oldest = one;
     const same =
       one['snapshot-id'] === id ||
       one.summary[SOURCE_SNAPSHOT] === String(id) ||
@@ -79,6 +88,18 @@ function refusePublished(table: Table, branch: string, head: Snapshot | undefine
         (one.summary[PUBLISHED_WAP_ID] === wapId || one.summary[STAGED_WAP_ID] === wapId));
     if (same) throw alreadyThere(table, branch, `snapshot ${id}`, one['snapshot-id']);
   }
+  return oldest;
+}
+
+/** Of a branch whose older snapshots are expired: the pick may be among these, and its files compacted into others. */
+function refuseCut(table: Table, branch: string, oldest: Snapshot | undefined, picked: Snapshot): void {
+  const cut = (oldest?.['parent-snapshot-id'] ?? null) !== null;
+  if (!cut || (oldest?.['sequence-number'] ?? 0) <= (picked['sequence-number'] ?? 0)) return;
+  throw new LakeError(
+    'conflict',
+    `Whether "${branch}" of ${table.name} has snapshot ${picked['snapshot-id']} already cannot be told: snapshots since are expired`,
+    { hint: 'Nothing was changed. Read the rows as of that snapshot and insert those that are missing.' },
+  );
 }
 
 function alreadyThere(table: Table, branch: string, what: string, at: bigint): LakeError {

@@ -21,6 +21,13 @@ export interface Staged {
 export type Derive<S extends Staged = Staged> = (table: Table) => Promise<S | null>;
 
 export interface CommitOptions {
+  /** The table as it was loaded before, such as by the last commit: it is not loaded first. A stale one costs an attempt. */
+  readonly table?: Table;
+  /**
+   * The table's state that the change's files were written for; by default the first one that the commit loads. What is committed
+   * goes to that very table and, where the branch was there, to that branch: not to ones made anew under the same name.
+   */
+  readonly writtenFor?: TableMetadata;
   /** Attempts after the first; by default the table's `commit.retry.num-retries`, else 10. */
   readonly maxRetries?: number;
 }
@@ -42,7 +49,7 @@ const LONGEST_WAIT_MS = 5_000;
  * Commits a change with its three outcomes (DESIGN 4.1). Conflict: the table is loaded again and the change derived anew from it. Unknown: the table is loaded and
  * searched for the change; where it is not there, the attempt is made again, guarded by the same requirements, and what was written stays. It is
  * derived anew only where it is proven that the table never took it.
- * Errors: `conflict` when the retries are used up, `unknown-outcome` when it cannot be told, and whatever `derive` throws.
+ * Errors: `conflict` when the retries are used up or the table or branch was removed meanwhile, `unknown-outcome` when it cannot be told, and whatever `derive` throws.
  */
 export async function commitWithRetry<S extends Staged>(
   context: LakeContext,
@@ -50,9 +57,9 @@ export async function commitWithRetry<S extends Staged>(
   derive: Derive<S>,
   options: CommitOptions = {},
 ): Promise<CommitResult<S>> {
-  const table = await openTable(context, identifier);
-  const retries =
-    options.maxRetries ?? Number(table.metadata.properties['commit.retry.num-retries'] ?? DEFAULT_RETRIES);
+  const table = options.table ?? (await openTable(context, identifier));
+  const writtenFor = options.writtenFor ?? table.metadata;
+  const retries = options.maxRetries ?? retriesOf(table.metadata);
   let unsure: S | null = null;
   for (let attempt = 1, failure: LakeError | null = null; ; attempt++) {
     if (unsure) {
@@ -65,7 +72,9 @@ export async function commitWithRetry<S extends Staged>(
       if (failure?.kind === 'conflict') unsure = null;
     }
     if (failure && attempt > retries + 1) throw exhausted(table, failure, attempt - 1);
+    if (!unsure) refuseOtherTable(table, writtenFor);
     const staged: S | null = unsure ?? (await derive(table));
+    if (staged) refuseOtherBranch(table, staged, writtenFor);
     if (!staged) return { table, staged: null, snapshotId: null, attempts: attempt };
     try {
       const loaded = await context.catalog.commitTable({
@@ -80,11 +89,37 @@ export async function commitWithRetry<S extends Staged>(
         attempts: attempt,
       };
     } catch (error) {
-      if (!isKind(error, 'conflict', 'unknown-outcome')) throw error;
+      // An earlier attempt may still be applied, whatever became of this one.
+      if (!isKind(error, 'conflict', 'unknown-outcome')) throw unsure ? unknownOutcome(table, error) : error;
       failure = error;
       if (error.kind === 'unknown-outcome') unsure = staged;
       await waitAndRefresh(table, error, attempt);
     }
+  }
+}
+
+function retriesOf({ properties }: TableMetadata): number {
+  const retries = Number(properties['commit.retry.num-retries'] ?? DEFAULT_RETRIES);
+  return Number.isInteger(retries) && retries >= 0 ? retries : DEFAULT_RETRIES;
+}
+
+function refuseOtherTable({ name, metadata }: Table, writtenFor: TableMetadata): void {
+  if (metadata['table-uuid'] === writtenFor['table-uuid']) return;
+  throw new LakeError('conflict', `${name} was dropped and made anew meanwhile`, {
+    where: name,
+    hint: 'Nothing was committed to the new table. Look at it, then run the change again.',
+  });
+}
+
+/** A branch that was there and is gone would begin anew at main, and the rows would be where nobody looks. */
+function refuseOtherBranch({ name }: Table, { requirements }: Staged, writtenFor: TableMetadata): void {
+  for (const one of requirements) {
+    if (one.type !== 'assert-ref-snapshot-id' || one['snapshot-id'] !== null) continue;
+    if (!Object.hasOwn(writtenFor.refs, one.ref)) continue;
+    throw new LakeError('conflict', `Branch "${one.ref}" of ${name} was published or removed meanwhile`, {
+      where: name,
+      hint: 'Nothing was committed. Choose the branch that the change belongs to, then run it again.',
+    });
   }
 }
 

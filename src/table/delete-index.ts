@@ -1,6 +1,6 @@
 import { LakeError } from '../errors.ts';
 import type { DataFile } from '../iceberg/manifest.ts';
-import { type PartitionSpec, partitionKey } from '../iceberg/partition-spec.ts';
+import { isUnpartitioned, type PartitionSpec, partitionKey } from '../iceberg/partition-spec.ts';
 import { DELETE_FILE_PATH_ID } from '../iceberg/position-delete.ts';
 
 /** A delete file that applies to a data file. */
@@ -23,26 +23,28 @@ function mayName(deleteFile: DataFile, path: string): boolean {
   return !(upper && Buffer.compare(bytes, upper) > 0);
 }
 
+const NO_DELETES: readonly DeleteTask[] = [];
+
 /** The delete files of a snapshot by what they apply to (spec: "Scan Planning"). */
 export class DeleteIndex {
   readonly #positions = new Map<string, DeleteTask[]>();
   readonly #equality = new Map<string, DeleteTask[]>();
   readonly #globalEquality: DeleteTask[] = [];
+  /** By data file. */
+  readonly #vectors = new Map<string, DeleteTask>();
 
-  /** Adds a live delete file. Errors: `unsupported` for deletion vectors (format v3). */
+  /** Adds a live delete file. Errors: `corrupt` for a deletion vector that names no data file. */
   add(task: DeleteTask): void {
     const { dataFile, spec } = task;
     if (dataFile.fileFormat.toUpperCase() === 'PUFFIN') {
-      throw new LakeError(
-        'unsupported',
-        'The table has deletion vectors (format v3), which this version does not read',
-        {
+      if (dataFile.referencedDataFile === undefined)
+        throw new LakeError('corrupt', 'A deletion vector does not say which data file it is of', {
           where: dataFile.filePath,
-          hint: 'Read it with an engine that knows format v3, or compact it there first.',
-        },
-      );
+        });
+      this.#vectors.set(dataFile.referencedDataFile, task);
+      return;
     }
-    if (dataFile.content === 'equality-deletes' && spec.fields.length === 0) {
+    if (dataFile.content === 'equality-deletes' && isUnpartitioned(spec)) {
       this.#globalEquality.push(task);
       return;
     }
@@ -53,12 +55,20 @@ export class DeleteIndex {
     else index.set(key, [task]);
   }
 
-  /** The deletes that apply to a data file: positions not older than it, equality deletes younger than it, in its scope. */
-  applicable(file: DataFile, spec: PartitionSpec, sequenceNumber: number): DeleteTask[] {
+  /** The deletes that apply to a data file: its deletion vector, or else positions not older than it, equality deletes younger than it, in its scope. */
+  applicable(file: DataFile, spec: PartitionSpec, sequenceNumber: number): readonly DeleteTask[] {
+    const indexed =
+      this.#positions.size + this.#equality.size + this.#globalEquality.length + this.#vectors.size;
+    if (indexed === 0) return NO_DELETES;
     const key = scopeKey(spec, file);
-    const positions = (this.#positions.get(key) ?? []).filter(
-      (task) => task.sequenceNumber >= sequenceNumber && mayName(task.dataFile, file.filePath),
-    );
+    const vector = this.#vectors.get(file.filePath);
+    const applies = vector !== undefined && vector.sequenceNumber >= sequenceNumber;
+    // A vector holds what position deletes before it said (spec: "Deletion Vectors").
+    const positions = applies
+      ? [vector]
+      : (this.#positions.get(key) ?? []).filter(
+          (task) => task.sequenceNumber >= sequenceNumber && mayName(task.dataFile, file.filePath),
+        );
     const equality = [...(this.#equality.get(key) ?? []), ...this.#globalEquality].filter(
       (task) => task.sequenceNumber > sequenceNumber,
     );

@@ -1,5 +1,5 @@
-import { LakeError } from '../errors.ts';
-import { inheritEntry, readManifest } from '../iceberg/manifest.ts';
+import { isKind, LakeError } from '../errors.ts';
+import { inheritEntry, type ManifestEntry, type ManifestReading, readManifest } from '../iceberg/manifest.ts';
 import { type ManifestFile, readManifestList } from '../iceberg/manifest-list.ts';
 import type { PartitionSpec } from '../iceberg/partition-spec.ts';
 import type { Schema } from '../iceberg/schema.ts';
@@ -34,6 +34,7 @@ export async function snapshotManifests(objects: ObjectStore, snapshot: Snapshot
 export async function readManifestContent(
   objects: ObjectStore,
   file: ManifestFile,
+  reading: ManifestReading = {},
 ): Promise<ManifestContent> {
   return named(file.manifestPath, async () => {
     const bytes = await objects.get(file.manifestPath);
@@ -42,9 +43,17 @@ export async function readManifestContent(
       const told = `its manifest list says ${file.manifestLength}`;
       throw new LakeError('corrupt', `A manifest has ${bytes.length} bytes, ${told}`);
     }
-    const { schema, spec, entries } = readManifest(bytes);
-    return { file, schema, spec, entries: [...entries].map((entry) => inheritEntry(entry, file)) };
+    const { schema, spec, entries } = readManifest(bytes, reading);
+    return { file, schema, spec, entries: Array.from(entries, (entry) => entryOf(file, entry)) };
   });
+}
+
+/** Deletes that a damaged entry calls data would not be applied, and rows would come back. */
+function entryOf(file: ManifestFile, entry: ManifestEntry): LoadedEntry {
+  if ((entry.dataFile.content === 'data') !== (file.content === 'data')) {
+    throw new LakeError('corrupt', `A manifest of ${file.content} lists a ${entry.dataFile.content} file`);
+  }
+  return inheritEntry(entry, file);
 }
 
 /** A manifest as a list of v2 may name it: lists of v1 may lack the counts, which are made up for by reading it. Errors: `not-found`, `corrupt`. */
@@ -72,8 +81,9 @@ export async function withKnownCounts(objects: ObjectStore, file: ManifestFile):
 export async function manifestEntries(
   objects: ObjectStore,
   manifest: ManifestFile,
+  reading: ManifestReading = {},
 ): Promise<SnapshotEntry[]> {
-  const { spec, entries } = await readManifestContent(objects, manifest);
+  const { spec, entries } = await readManifestContent(objects, manifest, reading);
   return entries.map((entry) => ({ entry, spec, manifest }));
 }
 
@@ -96,9 +106,9 @@ async function named<T>(location: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    if (!(error instanceof LakeError) || error.kind !== 'corrupt' || error.where !== undefined) throw error;
-    throw new LakeError('corrupt', error.message, {
-      where: location,
+    if (!isKind(error, 'corrupt', 'unsupported') || error.where?.includes(location)) throw error;
+    throw new LakeError(error.kind, error.message, {
+      where: error.where === undefined ? location : `${location}: ${error.where}`,
       cause: error,
       hint: error.hint ?? 'Restore the object from a backup.',
     });

@@ -1,8 +1,9 @@
 import type { TableIdentifier } from '../catalog-client/catalog.ts';
 import type { DuckDbEngine } from '../engine/duckdb.ts';
 import { LakeError } from '../errors.ts';
-import { partitionKey } from '../iceberg/partition-spec.ts';
+import { isUnpartitioned, partitionKey } from '../iceberg/partition-spec.ts';
 import { MAIN_BRANCH } from '../iceberg/refs.ts';
+import { specById } from '../iceberg/table-metadata.ts';
 import { commitSelect, type WriteResult } from './append.ts';
 import type { CommitOptions, Derive } from './commit.ts';
 import type { LakeContext } from './context.ts';
@@ -52,7 +53,7 @@ async function checkBase(
     isolation: 'serializable',
     concerns: (file, spec) =>
       options.replace === 'table' ||
-      (file.content === 'equality-deletes' && spec.fields.length === 0) ||
+      (file.content === 'equality-deletes' && isUnpartitioned(spec)) ||
       scopes.has(`${spec['spec-id']} ${partitionKey(file.partition)}`),
   });
 }
@@ -91,7 +92,8 @@ function isReplaced(table: Table, found: SnapshotEntry, scopes: ReadonlySet<stri
       },
     );
   }
-  if (dataFile.content === 'equality-deletes' && dataFile.partition.length === 0) return false;
+  if (dataFile.content === 'equality-deletes' && isUnpartitioned(specById(table.metadata, specId)))
+    return false;
   return scopes.has(`${specId} ${partitionKey(dataFile.partition)}`);
 }
 

@@ -20,13 +20,14 @@ import {
 } from '../iceberg/table-metadata.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { DeleteIndex, type DeleteTask } from './delete-index.ts';
-import { manifestEntries, snapshotManifests } from './manifests.ts';
+import { manifestEntries, readManifestContent, snapshotManifests } from './manifests.ts';
 import type { Table } from './table.ts';
 
 export type { DeleteTask } from './delete-index.ts';
 
 /** A data file to read, with the delete files that apply to it. */
 export interface ScanTask {
+  /** Without column metrics where the scan has no filter: nothing of a scan is written to a manifest. */
   readonly dataFile: DataFile;
   readonly spec: PartitionSpec;
   readonly sequenceNumber: number;
@@ -145,7 +146,8 @@ async function dataTasks(
     if (manifest.content !== 'data') continue;
     const spec = specById(metadata, manifest.partitionSpecId);
     if (bound && !manifestMayMatch(bound, schema, spec, manifest)) continue;
-    for (const { entry } of await manifestEntries(objects, manifest)) {
+    const { entries } = await readManifestContent(objects, manifest, { metrics: bound !== undefined });
+    for (const entry of entries) {
       const { dataFile, sequenceNumber } = entry;
       if (entry.status === 'deleted') continue;
       if (

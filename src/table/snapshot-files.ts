@@ -5,6 +5,7 @@ import type { ManifestFile } from '../iceberg/manifest-list.ts';
 import { summarizeManifest } from '../iceberg/manifest-list.ts';
 import { currentSchema, specById, type TableMetadata } from '../iceberg/table-metadata.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { mergedEntries, mergeRules, planMerge } from './manifest-merge.ts';
 import { manifestEntries } from './manifests.ts';
 
 /** A file that a change adds, with the spec that its partition tuple belongs to. */
@@ -149,6 +150,29 @@ export class ManifestProducer {
       });
     }
     return kept;
+  }
+
+  /**
+   * A snapshot's manifests (newest first), small ones merged by the table's `commit.manifest…` properties (`manifest-merge.ts`). What lists nothing live and
+   * is not of this change is left out.
+   */
+  async merged(manifests: readonly ManifestFile[]): Promise<ManifestFile[]> {
+    const rules = mergeRules(this.#metadata.properties);
+    if (!rules.enabled) return [...manifests];
+    const own = { snapshotId: this.#ids.snapshotId, sequenceNumber: this.#sequenceNumber };
+    const merged: ManifestFile[] = [];
+    for (const bin of planMerge(manifests, rules, own.snapshotId)) {
+      const [first] = bin;
+      if (first === undefined) continue;
+      if (bin.length === 1) {
+        merged.push(first);
+        continue;
+      }
+      const entries = await mergedEntries(this.#objects, bin, own);
+      if (entries.length === 0) continue;
+      merged.push(this.#summary(await this.#put(first.partitionSpecId, first.content, entries)));
+    }
+    return merged;
   }
 
   async #rewritten(

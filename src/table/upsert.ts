@@ -91,7 +91,10 @@ export async function upsertSelect(
       });
       return { ...staged, replacedRecords: plan.removal.records };
     };
-    const result = await commitWithRetry(context, identifier, derive, options);
+    const result = await commitWithRetry(context, identifier, derive, {
+      ...options,
+      writtenFor: table.metadata,
+    });
     const replacedRecords = result.staged?.replacedRecords ?? 0;
     return { ...result, ...writtenFiles(files), replacedRecords, mode };
   } finally {

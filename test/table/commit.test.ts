@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { LakeError } from '../../src/errors.ts';
 import type { Schema } from '../../src/iceberg/schema.ts';
 import { applyUpdates } from '../../src/iceberg/updates.ts';
 import { appendSelect } from '../../src/table/append.ts';
@@ -104,6 +105,36 @@ it('says that the outcome is unknown when it stays so, and keeps every file', as
   for await (const page of lake.context.objects.list(`${lake.catalog.metadata.location}/`))
     left.push(...page.map((head) => head.location));
   expect(left.filter((location) => location.endsWith('.parquet'))).toHaveLength(1);
+});
+
+it('does not call a change undone while an earlier attempt may still be applied', async () => {
+  lake.catalog.faults.push(
+    { outcome: 'dropped' },
+    { before: async () => Promise.reject(new LakeError('unavailable', 'connection refused')) },
+  );
+  await expect(append(1)).rejects.toMatchObject({ kind: 'unknown-outcome' });
+});
+
+it('commits nothing to a table that was made anew under the same name', async () => {
+  lake.catalog.faults.push({
+    before: async () => {
+      const { metadata } = lake.catalog;
+      lake.catalog.metadata = { ...metadata, 'table-uuid': '00000000-0000-4000-8000-000000000000' };
+    },
+  });
+  await expect(append(1)).rejects.toMatchObject({ kind: 'conflict', message: /made anew/ });
+  expect(lake.catalog.metadata.snapshots).toEqual([]);
+});
+
+it('does not begin a branch anew that was removed meanwhile', async () => {
+  await append(1);
+  await createRef(lake.context, TABLE, { name: 'audit', type: 'branch' });
+  lake.catalog.faults.push({ before: async () => void (await removeRef(lake.context, TABLE, 'audit')) }, {});
+  const request = { sql: 'SELECT 2 AS id', branch: 'audit' };
+  await expect(appendSelect(lake.context, lake.engine, TABLE, request)).rejects.toMatchObject({
+    kind: 'conflict',
+  });
+  expect(lake.catalog.metadata.refs).not.toHaveProperty('audit');
 });
 
 it('deletes rows that came between planning and commit too', async () => {
