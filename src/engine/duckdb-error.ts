@@ -41,7 +41,7 @@ const MEANING: readonly (readonly [
 ])[] = [
   [/^(Parser|Binder|Catalog) Error/, 'usage', 'Correct the SQL and run it again; nothing was changed.'],
   [
-    /No magic bytes|not a parquet file|Parquet.*(too small|corrupt|thrift)|TProtocolException|(don't|doesn't) match.*size|Snappy|ZSTD|out of buffer/i,
+    /No magic bytes|not a parquet file|Parquet.*(too small|corrupt|thrift)|TProtocolException|(don't|doesn't) match.*size|Snappy|ZSTD|out of buffer|Footer length error|bytes outside file|don't know what type|Could not read enough bytes|Invalid unicode/i,
     'corrupt',
     'The Parquet file is truncated or damaged: restore it from a backup or from its source.',
   ],

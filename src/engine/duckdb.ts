@@ -40,6 +40,8 @@ export interface DuckDbEngine {
   all(sql: string): Promise<Row[]>;
   /** The rows of a query at once, as DuckDB's values, nothing converted. */
   raw(sql: string): Promise<RawRow[]>;
+  /** The rows of a query, streamed in their order as DuckDB's values by column, nothing converted. */
+  values(sql: string): AsyncIterable<readonly (readonly DuckDBValue[])[]>;
   /** The names of a query's columns with their DuckDB types, in order, without running it. */
   describe(sql: string): Promise<{ readonly name: string; readonly type: string }[]>;
   /** The tables that a query reads, as quoted names (`"gold"."fct"`); its own CTEs are left out. Errors: `usage` for what is not a query. */
@@ -108,6 +110,17 @@ class InstanceEngine implements DuckDbEngine {
             row.map((value, i) => valueJson(value, types[i]!)),
           );
       }
+    } catch (error) {
+      throw duckDbError(error);
+    } finally {
+      connection.closeSync();
+    }
+  }
+
+  async *values(sql: string): AsyncIterable<DuckDBValue[][]> {
+    const connection = await this.#instance.connect();
+    try {
+      yield* (await connection.stream(sql)).yieldRows();
     } catch (error) {
       throw duckDbError(error);
     } finally {

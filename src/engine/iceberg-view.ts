@@ -1,20 +1,20 @@
 import { LakeError } from '../errors.ts';
 import type { DataFile } from '../iceberg/manifest.ts';
+import { NAME_MAPPING_PROPERTY, parseNameMapping } from '../iceberg/name-mapping.ts';
 import {
   DELETE_FILE_PATH_ID,
   DELETE_FILE_POS_ID,
   POSITION_DELETE_FIELDS,
 } from '../iceberg/position-delete.ts';
-import { fieldsById } from '../iceberg/schema.ts';
-import type { TableMetadata } from '../iceberg/table-metadata.ts';
-import type { NestedField } from '../iceberg/types.ts';
+import { isPrimitive, isStruct, type NestedField } from '../iceberg/types.ts';
 import type { ScanTask, TableScan } from '../table/scan.ts';
+import { isDeletionVector, writeVectors } from './deletion-vectors.ts';
 import type { DuckDbEngine } from './duckdb.ts';
 import { duckDbType } from './duckdb-types.ts';
-import { checkNestedNames } from './nested-names.ts';
+import { FILE, type FileReading, rowsSql, type WantedColumn } from './file-rows.ts';
+import { fileShapes } from './file-shape.ts';
+import { partitionConstants, writeConstants } from './partition-constants.ts';
 import { quoteName, quoteText } from './sql-text.ts';
-
-const FILE = '__lake_file';
 
 export interface ViewOptions {
   /** Where a location's bytes lie on the local disk. */
@@ -40,38 +40,16 @@ export async function createTableView(
 
 /** Drops a view made by `createTableView`, and what belongs to it. */
 export async function dropTableView(engine: DuckDbEngine, name: string): Promise<void> {
-  await engine.run(`DROP VIEW IF EXISTS ${name}; DROP TABLE IF EXISTS ${pairsTable(name)}`);
+  await engine.run(
+    `DROP VIEW IF EXISTS ${name}; DROP TABLE IF EXISTS ${pairsTable(name)}; ` +
+      `DROP TABLE IF EXISTS ${constantsTable(name)}; DROP TABLE IF EXISTS ${vectorsTable(name)}`,
+  );
   await engine.files.release(name);
 }
 
 const pairsTable = (name: string): string => quoteName(`lake deletes of ${name}`);
-
-/** A file's columns by field id; they are named c<id> until the outermost projection, so that no user's name can clash. */
-function readFiles(
-  files: readonly DataFile[],
-  fields: readonly NestedField[],
-  local: (location: string) => string,
-  rowNumbers: boolean,
-): string {
-  const columns = fields.map(
-    (field) =>
-      `${field.id}: {name: 'c${field.id}', type: ${quoteText(duckDbType(field.type))}, default_value: NULL}`,
-  );
-  const paths = files.map((file) => {
-    if (file.fileFormat.toUpperCase() !== 'PARQUET') {
-      throw new LakeError(
-        'unsupported',
-        `The embedded engine reads Parquet files only, not ${file.fileFormat}`,
-        { where: file.filePath },
-      );
-    }
-    return quoteText(local(file.filePath));
-  });
-  return (
-    `read_parquet([${paths.join(', ')}], schema = MAP {${columns.join(', ')}}, filename = '${FILE}', ` +
-    `file_row_number = ${rowNumbers}, hive_partitioning = false)`
-  );
-}
+const constantsTable = (name: string): string => quoteName(`lake partitions of ${name}`);
+const vectorsTable = (name: string): string => quoteName(`lake vectors of ${name}`);
 
 async function scanSql(
   engine: DuckDbEngine,
@@ -86,17 +64,70 @@ async function scanSql(
     );
     return `SELECT ${[...columns, ...(options.positions ? [`'' AS __lake_location`, '0::BIGINT AS __lake_pos'] : [])].join(', ')} WHERE false`;
   }
-  checkNestedNames(scan.metadata, schema);
+  const parquet = parquetFiles(tasks);
   const local = options.localPath ?? (await engine.files.stage(name, filePaths(tasks)));
+  const reading = await openReading(engine, name, scan, parquet, local);
   const withDeletes = tasks.filter((task) => task.deletes.length > 0);
   const plain = tasks.filter((task) => task.deletes.length === 0);
-  const input: BranchInput = { scan, local, pairs: pairsTable(name), positions: options.positions ?? false };
+  const input: BranchInput = {
+    scan,
+    reading,
+    local,
+    pairs: pairsTable(name),
+    vectors: vectorsTable(name),
+    positions: options.positions ?? false,
+  };
   if (withDeletes.length > 0 || input.positions) await writePairs(engine, input, tasks);
+  if (hasVectors(withDeletes)) await writeVectors(engine, input.vectors, withDeletes, local);
   const branches = [
     ...(plain.length > 0 ? [plainBranch(input, plain)] : []),
     ...(withDeletes.length > 0 ? [deletedBranch(input, withDeletes)] : []),
   ];
   return branches.join('\nUNION ALL ');
+}
+
+async function openReading(
+  engine: DuckDbEngine,
+  name: string,
+  { metadata, schema, tasks }: TableScan,
+  files: readonly DataFile[],
+  local: (location: string) => string,
+): Promise<FileReading> {
+  const names = metadata.properties[NAME_MAPPING_PROPERTY];
+  const rules = {
+    mapping: names === undefined ? undefined : parseNameMapping(names),
+    defaults: metadata['format-version'] >= 3,
+  };
+  const shapeOf = await fileShapes(engine, files, local);
+  const constants = partitionConstants(tasks, schema.fields, shapeOf, rules);
+  const table = constantsTable(name);
+  if (constants.size > 0) await writeConstants(engine, table, constants, schema.fields, local);
+  return {
+    shapeOf,
+    local,
+    rules,
+    constants: (file) => new Set(constants.get(file.filePath)?.keys()),
+    constantsTable: table,
+  };
+}
+
+/** The Parquet files of a scan. Errors: `unsupported` for data and delete files of other formats. */
+function parquetFiles(tasks: readonly ScanTask[]): DataFile[] {
+  const files = new Map(
+    tasks
+      .flatMap((task) => [task.dataFile, ...task.deletes.map((found) => found.dataFile)])
+      .filter((file) => !isDeletionVector(file))
+      .map((file) => [file.filePath, file]),
+  );
+  for (const file of files.values()) {
+    if (file.fileFormat.toUpperCase() === 'PARQUET') continue;
+    throw new LakeError(
+      'unsupported',
+      `The embedded engine reads Parquet files only, not ${file.fileFormat}`,
+      { where: file.filePath },
+    );
+  }
+  return [...files.values()];
 }
 
 /** The data and delete files that a scan reads. */
@@ -109,8 +140,10 @@ function filePaths(tasks: readonly ScanTask[]): string[] {
 
 interface BranchInput {
   readonly scan: TableScan;
+  readonly reading: FileReading;
   readonly local: (location: string) => string;
   readonly pairs: string;
+  readonly vectors: string;
   readonly positions: boolean;
 }
 
@@ -147,10 +180,17 @@ function projection(input: BranchInput): string {
 const locations = (input: BranchInput): string =>
   input.positions ? ` JOIN ${input.pairs} AS n ON n.data_path = d.${FILE} AND n.delete_path IS NULL` : '';
 
+const shownColumns = (fields: readonly NestedField[]): WantedColumn[] =>
+  fields.map((field) => ({ alias: `c${field.id}`, field, unwrap: 0 }));
+
 function plainBranch(input: BranchInput, tasks: readonly ScanTask[]): string {
   const files = tasks.map((task) => task.dataFile);
-  return `SELECT ${projection(input)} FROM ${readFiles(files, input.scan.schema.fields, input.local, input.positions)} AS d${locations(input)}`;
+  const rows = rowsSql(input.reading, files, shownColumns(input.scan.schema.fields), input.positions);
+  return `SELECT ${projection(input)} FROM ${rows} AS d${locations(input)}`;
 }
+
+const hasVectors = (tasks: readonly ScanTask[]): boolean =>
+  tasks.some((task) => task.deletes.some((found) => isDeletionVector(found.dataFile)));
 
 function deletedBranch(input: BranchInput, tasks: readonly ScanTask[]): string {
   const deletes = [
@@ -158,36 +198,50 @@ function deletedBranch(input: BranchInput, tasks: readonly ScanTask[]): string {
       tasks.flatMap((task) => task.deletes).map((found) => [found.dataFile.filePath, found.dataFile]),
     ).values(),
   ];
-  const positions = deletes.filter((file) => file.content === 'position-deletes');
+  const positions = deletes.filter((file) => file.content === 'position-deletes' && !isDeletionVector(file));
   const equality = Map.groupBy(
     deletes.filter((file) => file.content === 'equality-deletes'),
     (file) => (file.equalityIds ?? []).join(','),
   );
-  const equalityFields = [...equality.values()].map((files) => ({
+  const keys = [...equality.values()].map((files) => ({
     files,
-    fields: equalityColumns(input.scan.metadata, files[0]!),
+    columns: equalityColumns(input.scan, files[0]!),
   }));
-  const shown = input.scan.schema.fields;
-  const hidden = equalityFields
-    .flatMap((group) => group.fields)
-    .filter((field) => !shown.some((column) => column.id === field.id));
-  const fields = [...shown, ...new Map(hidden.map((field) => [field.id, field])).values()];
+  const hidden = new Map(keys.flatMap((key) => key.columns).map((column) => [column.alias, column]));
   const joins = [
+    ...(hasVectors(tasks) ? [vectorJoin(input)] : []),
     ...(positions.length > 0 ? [positionJoin(input, positions)] : []),
-    ...equalityFields.map((group, i) => equalityJoin(input, group.files, group.fields, `e${i}`)),
+    ...keys.map((key, i) => equalityJoin(input, key.files, key.columns, `e${i}`)),
   ];
-  const data = readFiles(
+  const data = rowsSql(
+    input.reading,
     tasks.map((task) => task.dataFile),
-    fields,
-    input.local,
+    [...shownColumns(input.scan.schema.fields), ...hidden.values()],
     true,
   );
   return `SELECT ${projection(input)} FROM (SELECT d.* FROM ${data} AS d${joins.join('')}) AS d${locations(input)}`;
 }
 
+const vectorJoin = (input: BranchInput): string =>
+  ` ANTI JOIN ${input.vectors} AS dv ON dv.data_path = d.${FILE} AND dv.pos = d.file_row_number`;
+
+/** A delete file without its columns would delete nothing, and rows would come back. Errors: `corrupt`. */
+function checkDeleteFiles(input: BranchInput, files: readonly DataFile[]): void {
+  for (const file of files) {
+    const ids = input.reading.shapeOf(file).columns.map((column) => column.id);
+    if (ids.includes(DELETE_FILE_PATH_ID) && ids.includes(DELETE_FILE_POS_ID)) continue;
+    throw new LakeError('corrupt', 'A position delete file lacks the columns file_path and pos', {
+      where: file.filePath,
+      hint: 'It is damaged or another file lies in its place: restore it from a backup.',
+    });
+  }
+}
+
 function positionJoin(input: BranchInput, files: readonly DataFile[]): string {
+  checkDeleteFiles(input, files);
+  const rows = rowsSql(input.reading, files, shownColumns(POSITION_DELETE_FIELDS), false);
   return (
-    ` ANTI JOIN (SELECT p.data_path, x.c${DELETE_FILE_POS_ID} AS pos FROM ${readFiles(files, POSITION_DELETE_FIELDS, input.local, false)} AS x` +
+    ` ANTI JOIN (SELECT p.data_path, x.c${DELETE_FILE_POS_ID} AS pos FROM ${rows} AS x` +
     ` JOIN ${input.pairs} AS p ON p.delete_path = x.${FILE} AND p.data_location = x.c${DELETE_FILE_PATH_ID}) AS pd` +
     ` ON pd.data_path = d.${FILE} AND pd.pos = d.file_row_number`
   );
@@ -196,29 +250,45 @@ function positionJoin(input: BranchInput, files: readonly DataFile[]): string {
 function equalityJoin(
   input: BranchInput,
   files: readonly DataFile[],
-  fields: readonly NestedField[],
+  columns: readonly WantedColumn[],
   alias: string,
 ): string {
-  const columns = fields.map((field) => `x.c${field.id}`);
-  const same = fields.map((field) => `d.c${field.id} IS NOT DISTINCT FROM ${alias}.c${field.id}`);
+  const values = columns.map((column) => `x.${column.alias}`);
+  const same = columns.map((column) => `d.${column.alias} IS NOT DISTINCT FROM ${alias}.${column.alias}`);
   return (
-    ` ANTI JOIN (SELECT ${['p.data_path', ...columns].join(', ')} FROM ${readFiles(files, fields, input.local, false)} AS x` +
+    ` ANTI JOIN (SELECT ${['p.data_path', ...values].join(', ')} FROM ${rowsSql(input.reading, files, columns, false)} AS x` +
     ` JOIN ${input.pairs} AS p ON p.delete_path = x.${FILE}) AS ${alias} ON ${[`${alias}.data_path = d.${FILE}`, ...same].join(' AND ')}`
   );
 }
 
 /** The columns of an equality delete, of whichever schema still knew them (the table may have dropped one since). */
-function equalityColumns(metadata: TableMetadata, file: DataFile): NestedField[] {
+function equalityColumns({ metadata, schema }: TableScan, file: DataFile): WantedColumn[] {
   return (file.equalityIds ?? []).map((id) => {
-    for (const schema of [...metadata.schemas].reverse()) {
-      const top = schema.fields.find((field) => field.id === id);
-      if (top) return top;
-      if (fieldsById(schema).has(id)) break;
+    for (const known of [schema, ...[...metadata.schemas].reverse()]) {
+      const found = fieldAlone(known.fields, id);
+      if (found) return { alias: `q${id}`, ...found };
     }
     throw new LakeError(
       'unsupported',
-      `An equality delete names the field ${id}, which is not a top-level column`,
+      `An equality delete names the field ${id}, which is no column and in no struct of the table`,
       { where: file.filePath },
     );
   });
+}
+
+/** A primitive column by id; one in structs comes with these around it, each with this field alone. */
+function fieldAlone(
+  fields: readonly NestedField[],
+  id: number,
+): { readonly field: NestedField; readonly unwrap: number } | null {
+  for (const field of fields) {
+    if (field.id === id && isPrimitive(field.type)) return { field, unwrap: 0 };
+    if (!isStruct(field.type)) continue;
+    const below = fieldAlone(field.type.fields, id);
+    if (below) {
+      const type = { ...field.type, fields: [below.field] };
+      return { field: { ...field, type }, unwrap: below.unwrap + 1 };
+    }
+  }
+  return null;
 }

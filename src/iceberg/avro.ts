@@ -3,6 +3,7 @@ import { deflateRawSync, inflateRawSync, zstdDecompressSync } from 'node:zlib';
 import avsc from 'avsc';
 import { snappyUncompress } from 'hyparquet';
 import { LakeError } from '../errors.ts';
+import { countedTypes } from './avro-counts.ts';
 import { parseJson } from './json.ts';
 
 /** Avro object container files as Iceberg uses them (spec: appendix A, "Avro"): records are keyed by field id. */
@@ -33,9 +34,13 @@ export interface AvroFile {
 const MAGIC = Buffer.from('Obj\x01', 'latin1');
 const SYNC_LENGTH = 16;
 const RECORDS_PER_BLOCK = 4000;
+/** Bytes; an unpacked block of more is taken for damage. */
+const LARGEST_BLOCK = 2 ** 30;
 
 /** Fields whose longs do not fit a double: snapshot ids, and whatever stands in a partition tuple. */
 const BIGINT_FIELDS: ReadonlySet<unknown> = new Set([1, 102, 503]);
+
+const NO_FIELDS: ReadonlySet<number> = new Set();
 
 /** The key of a field in an `AvroRecord`. */
 export function fieldKey(fieldId: number): string {
@@ -45,9 +50,10 @@ export function fieldKey(fieldId: number): string {
 /**
  * Reads an object container file with the codec null, deflate, snappy or zstandard.
  *
+ * @param leftOut ids of optional fields that are skipped; their keys are absent from the records. Hand in the same set each time.
  * @throws LakeError('corrupt') if the header is damaged or none; LakeError('unsupported') for other codecs.
  */
-export function readAvro(bytes: Uint8Array): AvroFile {
+export function readAvro(bytes: Uint8Array, leftOut: ReadonlySet<number> = NO_FIELDS): AvroFile {
   const reader = new Reader(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
   return guarded(() => {
     if (!reader.take(MAGIC.length).equals(MAGIC)) throw corrupt('it does not begin as an Avro file does');
@@ -62,9 +68,9 @@ export function readAvro(bytes: Uint8Array): AvroFile {
         hint: `it reads ${[...decoders.keys()].join(', ')}`,
       });
     }
-    const type = recordType(schema);
+    const decode = recordDecoder(schema, leftOut);
     const start = reader.position;
-    const records = { [Symbol.iterator]: () => readBlocks(reader.at(start), type, inflate, sync) };
+    const records = { [Symbol.iterator]: () => readBlocks(reader.at(start), decode, inflate, sync) };
     return { schema, metadata, records };
   });
 }
@@ -121,7 +127,12 @@ function encodeRecord(type: avsc.Type, record: AvroRecord): Buffer {
   }
 }
 
-function* readBlocks(reader: Reader, type: avsc.Type, inflate: Decoder, sync: Buffer): Generator<AvroRecord> {
+function* readBlocks(
+  reader: Reader,
+  decode: RecordDecoder,
+  inflate: Decoder,
+  sync: Buffer,
+): Generator<AvroRecord> {
   while (!reader.atEnd) {
     const block = guarded(() => {
       const count = reader.long();
@@ -129,16 +140,15 @@ function* readBlocks(reader: Reader, type: avsc.Type, inflate: Decoder, sync: Bu
       if (!reader.take(SYNC_LENGTH).equals(sync)) throw corrupt('a block does not end with its marker');
       return { count, data };
     });
-    yield* readRecords(block.data, block.count, type);
+    yield* readRecords(block.data, block.count, decode);
   }
 }
 
-function* readRecords(data: Buffer, count: number, type: avsc.Type): Generator<AvroRecord> {
+function* readRecords(data: Buffer, count: number, decode: RecordDecoder): Generator<AvroRecord> {
   let position = 0;
+  const decodeNext = () => decode(data, position);
   for (let read = 0; read < count; read++) {
-    const { value, offset } = guarded((): { value: AvroRecord; offset: number } =>
-      type.decode(data, position),
-    );
+    const { value, offset } = guarded(decodeNext);
     if (!(offset > position)) throw corrupt('a record is cut off');
     position = offset;
     yield value;
@@ -212,8 +222,8 @@ type Decoder = (data: Buffer) => Buffer;
 
 const decoders: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
   ['null', (data) => data],
-  ['deflate', (data) => inflateRawSync(data)],
-  ['zstandard', (data) => zstdDecompressSync(data)],
+  ['deflate', (data) => inflateRawSync(data, { maxOutputLength: LARGEST_BLOCK })],
+  ['zstandard', (data) => zstdDecompressSync(data, { maxOutputLength: LARGEST_BLOCK })],
   ['snappy', uncompressSnappy],
 ]);
 
@@ -225,6 +235,7 @@ function uncompressSnappy(data: Buffer): Buffer {
     length += (byte & 0x7f) * scale;
     if (byte < 0x80) break;
   }
+  if (length > LARGEST_BLOCK) throw corrupt('a block is too large');
   const output = new Uint8Array(length);
   snappyUncompress(data.subarray(0, -4), output);
   return Buffer.from(output.buffer);
@@ -233,20 +244,57 @@ function uncompressSnappy(data: Buffer): Buffer {
 const recordTypes = new Map<string, avsc.Type>();
 const MAX_RECORD_TYPES = 64;
 
+type RecordDecoder = (
+  data: Buffer,
+  position: number,
+) => { readonly value: AvroRecord; readonly offset: number };
+
+const decoderTypes = new WeakMap<ReadonlySet<number>, WeakMap<avsc.Type, RecordDecoder>>();
+
+/** Decodes the records of a schema without some of its fields: skipping them costs a fraction of decoding them. */
+function recordDecoder(schema: AvroSchema, leftOut: ReadonlySet<number>): RecordDecoder {
+  const type = recordType(schema);
+  if (leftOut.size === 0) return (data, position) => type.decode(data, position);
+  const decoders = decoderTypes.get(leftOut) ?? new WeakMap<avsc.Type, RecordDecoder>();
+  decoderTypes.set(leftOut, decoders);
+  let decode = decoders.get(type);
+  if (!decode) {
+    const reader = codecOf(withoutFields(schema, leftOut));
+    const resolver = reader.createResolver(type);
+    decode = (data, position) => reader.decode(data, position, resolver);
+    decoders.set(type, decode);
+  }
+  return decode;
+}
+
+function withoutFields(schema: AvroSchema, leftOut: ReadonlySet<number>): AvroSchema {
+  if (typeof schema === 'string' || isUnion(schema)) return schema;
+  if (schema.type !== 'record') return schema;
+  const fields = recordFields(schema)
+    .filter((field) => field['field-id'] === undefined || !leftOut.has(field['field-id']))
+    .map((field) => ({ ...field, type: withoutFields(field.type, leftOut) }));
+  return { ...schema, fields };
+}
+
 /** The codec of a schema. Kept for the last schemas: a table's manifests share a few. */
 function recordType(schema: AvroSchema): avsc.Type {
   const key = JSON.stringify(schema);
   let type = recordTypes.get(key);
   if (!type) {
-    type = avsc.Type.forSchema(toAvsc(keyedSchema(schema, false)), {
-      registry: { int64 },
-      wrapUnions: 'never',
-      omitRecordMethods: true,
-    });
+    type = codecOf(schema);
     if (recordTypes.size >= MAX_RECORD_TYPES) recordTypes.clear();
     recordTypes.set(key, type);
   }
   return type;
+}
+
+function codecOf(schema: AvroSchema): avsc.Type {
+  return avsc.Type.forSchema(toAvsc(keyedSchema(schema, false)), {
+    registry: { int64 },
+    wrapUnions: 'never',
+    omitRecordMethods: true,
+    typeHook: countedTypes,
+  });
 }
 
 /** avsc's typing of schemas knows no properties beside its own. */
@@ -318,7 +366,9 @@ function guarded<T>(read: () => T): T {
     return read();
   } catch (cause) {
     if (cause instanceof LakeError) throw cause;
-    throw corrupt(cause instanceof Error ? cause.message : String(cause), cause);
+    // Of a schema or bytes that are off, avsc and zlib fail in ways that tell of their own inside.
+    const isInside = cause instanceof TypeError || cause instanceof RangeError;
+    throw corrupt(isInside || !(cause instanceof Error) ? 'it does not decode' : cause.message, cause);
   }
 }
 

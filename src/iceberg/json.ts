@@ -19,6 +19,11 @@ const INTEGER = /^-?\d+$/;
  * @throws LakeError('corrupt') with line and column, or the text around the error, if `text` is no JSON.
  */
 export function parseJson(text: string): unknown {
+  return parseTagged(text) ?? parseRevived(text);
+}
+
+/** With a look at the source of every number: exact for all texts, and slow. */
+function parseRevived(text: string): unknown {
   try {
     return json.parse(text, (key, value, context) => {
       if (typeof value === 'number') return reviveNumber(key, value, context.source ?? '');
@@ -28,6 +33,58 @@ export function parseJson(text: string): unknown {
   } catch (cause) {
     throw syntaxError(text, cause);
   }
+}
+
+/** Begins the texts that stand for snapshot ids meanwhile. */
+const TAG = '\u0000id:';
+const ID_KEY_END = 'snapshot-id"';
+const ID_VALUE = /\s*:\s*(-?(?:0|[1-9]\d*))(?=[\s,}])/y;
+/** What is not told by the tagged text alone. */
+const UNSURE = Symbol('unsure');
+
+/**
+ * The same by the engine's own parser: ids, nearly all of the large integers in metadata, are put into quotes and a tag first, and made bigint after.
+ * Null where the text holds anything that only `parseRevived` gets right, errors included.
+ */
+function parseTagged(text: string): unknown {
+  if (text.includes('\\u0000')) return null;
+  try {
+    const value: unknown = JSON.parse(tagIds(text));
+    return typeof value === 'object' && value !== null && untag(value) !== UNSURE ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+/** In valid JSON a quote behind the key's end closes a string, and what a colon and a number follow is a key. */
+function tagIds(text: string): string {
+  const parts: string[] = [];
+  let done = 0;
+  for (let at = text.indexOf(ID_KEY_END); at >= 0; at = text.indexOf(ID_KEY_END, at + 1)) {
+    const before = text[at - 1];
+    if (before !== '-' && (before !== '"' || text[at - 2] === '\\')) continue;
+    ID_VALUE.lastIndex = at + ID_KEY_END.length;
+    const digits = ID_VALUE.exec(text)?.[1];
+    if (digits === undefined) continue;
+    parts.push(text.slice(done, ID_VALUE.lastIndex - digits.length), `"\\u0000id:${digits}"`);
+    done = ID_VALUE.lastIndex;
+  }
+  parts.push(text.slice(done));
+  return parts.join('');
+}
+
+/** Replaces the tags in place. */
+function untag(item: object): typeof UNSURE | undefined {
+  for (const [key, value] of Object.entries(item)) {
+    if (typeof value === 'object' && value !== null) {
+      if (key === 'snapshot-ids' || untag(value) === UNSURE) return UNSURE;
+    } else if (typeof value === 'number') {
+      if (Number.isInteger(value) && (!Number.isSafeInteger(value) || isSnapshotIdKey(key))) return UNSURE;
+    } else if (typeof value === 'string' && value.startsWith(TAG)) {
+      Object.assign(item, { [key]: BigInt(value.slice(TAG.length)) });
+    }
+  }
+  return undefined;
 }
 
 /**

@@ -74,6 +74,14 @@ export interface Manifest {
   readonly entries: Iterable<ManifestEntry>;
 }
 
+export interface ManifestReading {
+  /** False: column metrics and split offsets are skipped, which is most of an entry. Not for entries that are to be written again. Default true. */
+  readonly metrics?: boolean;
+}
+
+/** Sizes, counts, bounds and split offsets. */
+const METRICS: ReadonlySet<number> = new Set([108, 109, 110, 137, 125, 128, 132]);
+
 /** An entry whose snapshot id and sequence numbers are known. */
 export type InheritedEntry = ManifestEntry & {
   readonly snapshotId: bigint;
@@ -117,8 +125,8 @@ export function writeManifest(manifest: ManifestToWrite): Uint8Array {
  *
  * @throws LakeError('corrupt') if the bytes are no manifest, here or while `entries` are read.
  */
-export function readManifest(bytes: Uint8Array): Manifest {
-  const { metadata, records } = readAvro(bytes);
+export function readManifest(bytes: Uint8Array, options: ManifestReading = {}): Manifest {
+  const { metadata, records } = readAvro(bytes, options.metrics === false ? METRICS : undefined);
   const spec = parseSpec(metadata);
   const schema = parseSchema(metadata);
   const tuples = partitionType(spec, schema);
@@ -154,10 +162,11 @@ export function inheritEntry(entry: ManifestEntry, manifestFile: ManifestFile): 
     });
   };
   return {
-    ...entry,
+    status: entry.status,
     snapshotId: entry.snapshotId ?? manifestFile.addedSnapshotId,
     sequenceNumber: inherited(entry.sequenceNumber),
     fileSequenceNumber: inherited(entry.fileSequenceNumber),
+    dataFile: entry.dataFile,
   };
 }
 
@@ -231,49 +240,76 @@ function pairs(
   }));
 }
 
+/** The keys of the fields that are read, made once: there are millions of entries. */
+const KEY = {
+  status: fieldKey(0),
+  snapshotId: fieldKey(1),
+  sequenceNumber: fieldKey(3),
+  fileSequenceNumber: fieldKey(4),
+  dataFile: fieldKey(2),
+  content: fieldKey(134),
+  filePath: fieldKey(100),
+  fileFormat: fieldKey(101),
+  partition: fieldKey(102),
+  recordCount: fieldKey(103),
+  fileSizeInBytes: fieldKey(104),
+} as const;
+
 function entryFromAvro(record: AvroRecord, tuples: StructType): ManifestEntry {
-  const status = STATUSES[Number(record[fieldKey(0)])];
+  const status = STATUSES[Number(record[KEY.status])];
   if (!status) throw corrupt('an entry has an unknown status');
   return {
     status,
-    snapshotId: bigintOf(record[fieldKey(1)]),
-    sequenceNumber: numberOf(record[fieldKey(3)]) ?? null,
-    fileSequenceNumber: numberOf(record[fieldKey(4)]) ?? null,
-    dataFile: dataFileFromAvro(recordOf(record[fieldKey(2)]), tuples),
+    snapshotId: bigintOf(record[KEY.snapshotId]),
+    sequenceNumber: numberOf(record[KEY.sequenceNumber]) ?? null,
+    fileSequenceNumber: numberOf(record[KEY.fileSequenceNumber]) ?? null,
+    dataFile: dataFileFromAvro(recordOf(record[KEY.dataFile]), tuples),
   };
 }
 
 function dataFileFromAvro(record: AvroRecord, tuples: StructType): DataFile {
-  const at = (id: number): unknown => record[fieldKey(id)];
-  const content = CONTENTS[Number(at(134) ?? 0)];
+  const content = CONTENTS[Number(record[KEY.content] ?? 0)];
   if (!content) throw corrupt('an entry has an unknown content');
-  return {
+  const file: DataFile = {
     content,
-    filePath: required(textOf(at(100)), 'file_path'),
-    fileFormat: required(textOf(at(101)), 'file_format'),
-    partition: tupleFromAvro(tuples, recordOf(at(102))),
-    recordCount: required(numberOf(at(103)), 'record_count'),
-    fileSizeInBytes: required(numberOf(at(104)), 'file_size_in_bytes'),
-    ...optional('columnSizes', mapOf(at(108), 117, 118, numberOf)),
-    ...optional('valueCounts', mapOf(at(109), 119, 120, numberOf)),
-    ...optional('nullValueCounts', mapOf(at(110), 121, 122, numberOf)),
-    ...optional('nanValueCounts', mapOf(at(137), 138, 139, numberOf)),
-    ...optional('lowerBounds', mapOf(at(125), 126, 127, bytesOf)),
-    ...optional('upperBounds', mapOf(at(128), 129, 130, bytesOf)),
-    ...optional('keyMetadata', bytesOf(at(131))),
-    ...optional('splitOffsets', numbersOf(at(132))),
-    ...optional('equalityIds', numbersOf(at(135))),
-    ...optional('sortOrderId', numberOf(at(140))),
-    ...optional('firstRowId', numberOf(at(142))),
-    ...optional('referencedDataFile', textOf(at(143))),
-    ...optional('contentOffset', numberOf(at(144))),
-    ...optional('contentSizeInBytes', numberOf(at(145))),
+    filePath: required(textOf(record[KEY.filePath]), 'file_path'),
+    fileFormat: required(textOf(record[KEY.fileFormat]), 'file_format'),
+    partition: tupleFromAvro(tuples, recordOf(record[KEY.partition])),
+    recordCount: required(numberOf(record[KEY.recordCount]), 'record_count'),
+    fileSizeInBytes: required(numberOf(record[KEY.fileSizeInBytes]), 'file_size_in_bytes'),
   };
+  const optional: Record<string, unknown> = file as DataFile & Record<string, unknown>;
+  for (const { name, key, decode } of OPTIONAL) {
+    const value = record[key];
+    if (value === null || value === undefined) continue;
+    const decoded = decode(value);
+    if (decoded !== undefined) optional[name] = decoded;
+  }
+  return file;
 }
 
-function optional<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
-  return (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: V };
-}
+type OptionalField = {
+  readonly [K in keyof DataFile]-?: undefined extends DataFile[K] ? K : never;
+}[keyof DataFile];
+
+const OPTIONAL = (
+  [
+    ['columnSizes', 108, mapOf(117, 118, numberOf)],
+    ['valueCounts', 109, mapOf(119, 120, numberOf)],
+    ['nullValueCounts', 110, mapOf(121, 122, numberOf)],
+    ['nanValueCounts', 137, mapOf(138, 139, numberOf)],
+    ['lowerBounds', 125, mapOf(126, 127, bytesOf)],
+    ['upperBounds', 128, mapOf(129, 130, bytesOf)],
+    ['keyMetadata', 131, bytesOf],
+    ['splitOffsets', 132, numbersOf],
+    ['equalityIds', 135, numbersOf],
+    ['sortOrderId', 140, numberOf],
+    ['firstRowId', 142, numberOf],
+    ['referencedDataFile', 143, textOf],
+    ['contentOffset', 144, numberOf],
+    ['contentSizeInBytes', 145, numberOf],
+  ] satisfies readonly (readonly [OptionalField, number, (value: unknown) => unknown])[]
+).map(([name, id, decode]) => ({ name, key: fieldKey(id), decode }));
 
 function required<T>(value: T | undefined, field: string): T {
   if (value === undefined) throw corrupt(`an entry has no ${field}`);
@@ -293,7 +329,10 @@ function textOf(value: unknown): string | undefined {
 }
 
 function bytesOf(value: unknown): Uint8Array | undefined {
-  return value instanceof Uint8Array ? new Uint8Array(value) : undefined;
+  // The decoder has copied the bytes out of the file already.
+  return value instanceof Uint8Array
+    ? new Uint8Array(value.buffer, value.byteOffset, value.length)
+    : undefined;
 }
 
 function numbersOf(value: unknown): readonly number[] | undefined {
@@ -305,18 +344,20 @@ function recordOf(value: unknown): AvroRecord {
 }
 
 function mapOf<V>(
-  value: unknown,
   keyId: number,
   valueId: number,
   item: (value: unknown) => V | undefined,
-): ReadonlyMap<number, V> | undefined {
-  if (!Array.isArray(value)) return undefined;
-  const map = new Map<number, V>();
-  for (const pair of value) {
-    const [key, held] = [numberOf(pair[fieldKey(keyId)]), item(pair[fieldKey(valueId)])];
-    if (key !== undefined && held !== undefined) map.set(key, held);
-  }
-  return map;
+): (value: unknown) => ReadonlyMap<number, V> | undefined {
+  const [keyKey, valueKey] = [fieldKey(keyId), fieldKey(valueId)];
+  return (value) => {
+    if (!Array.isArray(value)) return undefined;
+    const map = new Map<number, V>();
+    for (const pair of value) {
+      const [key, held] = [numberOf(pair[keyKey]), item(pair[valueKey])];
+      if (key !== undefined && held !== undefined) map.set(key, held);
+    }
+    return map;
+  };
 }
 
 function parseSchema(metadata: ReadonlyMap<string, string>): Schema {

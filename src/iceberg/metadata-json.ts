@@ -25,7 +25,11 @@ const V1_ONLY = ['schema', 'partition-spec'];
  *   LakeError('unsupported') for a higher format version or v1 snapshots without a manifest list.
  */
 export function parseTableMetadata(text: string): TableMetadata {
-  const json = parseJson(text);
+  return tableMetadataOf(parseJson(text));
+}
+
+/** The same of JSON that `parseJson` has read, such as a part of a catalog's answer. */
+export function tableMetadataOf(json: unknown): TableMetadata {
   if (!isObject(json)) return corrupt('table metadata must be a JSON object');
   const version = json['format-version'];
   if (typeof version !== 'number' || !Number.isInteger(version) || version < 1) {
@@ -44,7 +48,33 @@ export function parseTableMetadata(text: string): TableMetadata {
  * snapshot"; version 1 gets its own `schema` and `partition-spec` beside the lists, and no sequence numbers.
  */
 export function serializeTableMetadata(metadata: TableMetadata): string {
-  return stringifyJson(metadata['format-version'] === 1 ? toVersion1(metadata) : metadata);
+  const {
+    snapshots,
+    'snapshot-log': log,
+    ...rest
+  }: JsonObject = metadata['format-version'] === 1 ? { ...toVersion1(metadata) } : { ...metadata };
+  const lists = { snapshots, 'snapshot-log': log };
+  const parts = Object.entries(lists).flatMap(([name, list]) =>
+    list === undefined ? [] : [`"${name}":${listText(list)}`],
+  );
+  const text = stringifyJson(rest);
+  return `${text.slice(0, -1)}${text === '{}' ? '' : ','}${parts.join(',')}}`;
+}
+
+const texts = new WeakMap<object, string>();
+
+/** A list that grows with every commit while its elements stay the same objects: each is rendered once. */
+function listText(list: unknown): string {
+  if (!Array.isArray(list)) return stringifyJson(list);
+  return `[${list.map((item: unknown) => (isObject(item) ? elementText(item) : stringifyJson(item))).join(',')}]`;
+}
+
+function elementText(element: object): string {
+  const known = texts.get(element);
+  if (known !== undefined) return known;
+  const text = stringifyJson(element);
+  texts.set(element, text);
+  return text;
 }
 
 function fromVersion1(json: JsonObject): JsonObject {
@@ -82,6 +112,8 @@ function fromVersion1Snapshot(snapshot: JsonObject): JsonObject {
  * sequence number 0. Overwrite is the operation that promises least about what changed.
  */
 function withSnapshotDefaults(snapshot: JsonObject): JsonObject {
+  const isWhole = snapshot['sequence-number'] !== undefined && snapshot['summary'] !== undefined;
+  if (isWhole && !Object.values(snapshot).includes(null)) return snapshot;
   const kept = Object.entries(snapshot).filter(([, value]) => value !== null);
   return { 'sequence-number': 0, summary: { operation: 'overwrite' }, ...Object.fromEntries(kept) };
 }

@@ -84,10 +84,9 @@ export function tupleToAvro(type: StructType, tuple: readonly Value[]): AvroReco
  * ids, by their place.
  */
 export function tupleFromAvro(type: StructType, record: AvroRecord): readonly Value[] {
-  const byPlace = Object.values(record);
   return type.fields.map((field, at) => {
-    const key = fieldKey(field.id);
-    return valueFromAvro(field.type, Object.hasOwn(record, key) ? record[key] : byPlace[at]);
+    const value = record[fieldKey(field.id)];
+    return valueFromAvro(field.type, value === undefined ? Object.values(record)[at] : value);
   });
 }
 

@@ -25,24 +25,32 @@ type Check<T extends RequirementType> = (
 ) => string | null;
 
 const checks: { readonly [T in RequirementType]: Check<T> } = {
-  'assert-create': (base) => (base ? 'the table already exists' : null),
+  'assert-create': (base) => (base ? 'table already exists' : null),
   'assert-table-uuid': (base, { uuid }) =>
-    differs('table uuid', uuid.toLowerCase(), base?.['table-uuid'].toLowerCase()),
+    differs('UUID does not match', uuid.toLowerCase(), base?.['table-uuid'].toLowerCase()),
   'assert-ref-snapshot-id': (base, { ref, 'snapshot-id': expected }) => checkRef(base, ref, expected),
   'assert-last-assigned-field-id': (base, requirement) =>
-    differs('last assigned field id', requirement['last-assigned-field-id'], base?.['last-column-id']),
+    differs(
+      'last assigned field id changed',
+      requirement['last-assigned-field-id'],
+      base?.['last-column-id'],
+    ),
   'assert-current-schema-id': (base, requirement) =>
-    differs('current schema id', requirement['current-schema-id'], base?.['current-schema-id']),
+    differs('current schema changed', requirement['current-schema-id'], base?.['current-schema-id']),
   'assert-last-assigned-partition-id': (base, requirement) =>
     differs(
-      'last assigned partition id',
+      'last assigned partition id changed',
       requirement['last-assigned-partition-id'],
       base?.['last-partition-id'],
     ),
   'assert-default-spec-id': (base, requirement) =>
-    differs('default partition spec id', requirement['default-spec-id'], base?.['default-spec-id']),
+    differs('default partition spec changed', requirement['default-spec-id'], base?.['default-spec-id']),
   'assert-default-sort-order-id': (base, requirement) =>
-    differs('default sort order id', requirement['default-sort-order-id'], base?.['default-sort-order-id']),
+    differs(
+      'default sort order changed',
+      requirement['default-sort-order-id'],
+      base?.['default-sort-order-id'],
+    ),
 };
 
 /**
@@ -60,7 +68,7 @@ export function checkRequirements(
   for (const requirement of requirements) {
     const failure = check(base, requirement);
     if (failure === null) continue;
-    throw new LakeError('conflict', `requirement ${requirement.type} failed: ${failure}`, {
+    throw new LakeError('conflict', `Requirement failed: ${failure} (${requirement.type})`, {
       ...(base ? { where: base.location } : {}),
       hint: 'nothing was committed; refresh the table and derive the change anew',
       context: { requirement: requirement.type },
@@ -91,6 +99,6 @@ function checkRef(base: TableMetadata | null, ref: string, expected: bigint | nu
 
 function differs<V extends string | number>(what: string, expected: V, actual: V | undefined): string | null {
   if (actual === expected) return null;
-  if (actual === undefined) return `the table does not exist, expected ${what} ${expected}`;
-  return `${what} is ${actual}, expected ${expected}`;
+  if (actual === undefined) return `${what}: the table does not exist, expected ${expected}`;
+  return `${what}: it is ${actual}, expected ${expected}`;
 }

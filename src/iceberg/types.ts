@@ -103,10 +103,11 @@ export function decimalParameters(type: Type): { precision: number; scale: numbe
   return match ? { precision: Number(match[1]), scale: Number(match[2]) } : null;
 }
 
-/** The length in bytes of `fixed[L]`; null for other types. */
+/** The length in bytes of `fixed[L]`, an int of 32 bits; null for other types. */
 export function fixedLength(type: Type): number | null {
   const match = typeof type === 'string' ? /^fixed\[\s*(\d+)\s*\]$/.exec(type) : null;
-  return match ? Number(match[1]) : null;
+  const length = Number(match?.[1]);
+  return length <= 0x7fffffff ? length : null;
 }
 
 /**

@@ -6,6 +6,8 @@ import type { Validity } from './validity.ts';
 export interface CellStore {
   /** Bytes held, spare room included. */
   readonly bytes: number;
+  /** Bytes of cells. */
+  readonly used: number;
   append(cell: Exclude<Cell, null>): void;
   /** A place for a null. */
   skip(): void;

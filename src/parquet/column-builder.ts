@@ -20,7 +20,7 @@ export class ColumnBuilder {
   constructor(field: NestedField) {
     this.#field = field;
     this.#arrow = arrowType(field.type);
-    this.#cells = cellStore(field.type);
+    this.#cells = cellStore(field.type, 0);
   }
 
   get length(): number {
@@ -30,6 +30,11 @@ export class ColumnBuilder {
   /** Bytes held, spare room included. */
   get bytes(): number {
     return this.#cells.bytes + this.#validity.bytes;
+  }
+
+  /** Bytes of cells. */
+  get used(): number {
+    return this.#cells.used;
   }
 
   /** Errors: `invalid-argument` for a cell that is none of the type, and for a null in a required column. */
@@ -61,11 +66,16 @@ export class ColumnBuilder {
     this.#length += count;
   }
 
-  /** The column, and an empty builder again. */
-  finish(): Data {
+  /**
+   * The column, and an empty builder again.
+   *
+   * @param more as many cells will come again
+   */
+  finish(more = false): Data {
+    const room = more ? Math.ceil(this.#cells.used * 1.05) : 0;
     const data = this.#cells.finish(this.#arrow, this.#length, this.#validity);
     this.#validity = new Validity();
-    this.#cells = cellStore(this.#field.type);
+    this.#cells = cellStore(this.#field.type, room);
     this.#length = 0;
     return data;
   }
@@ -77,7 +87,7 @@ function missing(name: string): LakeError {
   });
 }
 
-function cellStore(type: Type): CellStore {
+function cellStore(type: Type, room: number): CellStore {
   if (typeof type !== 'string') {
     if (type.type === 'struct') return new StructCells(type.fields);
     const child =
@@ -91,15 +101,19 @@ function cellStore(type: Type): CellStore {
         : new EntryBuilder(type.key, type.value, type['value-required']);
     return new ListCells(child);
   }
-  if (type === 'string' || type === 'binary') return new TextCells(type);
+  if (type === 'string' || type === 'binary') return new TextCells(type, room);
   if (type === 'boolean') return new BooleanCells();
-  return new FixedCells(type);
+  return new FixedCells(type, room);
 }
 
 class BooleanCells implements CellStore {
   #values = new Validity();
 
   get bytes(): number {
+    return this.#values.bytes;
+  }
+
+  get used(): number {
     return this.#values.bytes;
   }
 
@@ -135,6 +149,10 @@ class StructCells implements CellStore {
 
   get bytes(): number {
     return this.#children.reduce((sum, child) => sum + child.bytes, 0);
+  }
+
+  get used(): number {
+    return this.#children.reduce((sum, child) => sum + child.used, 0);
   }
 
   append(cell: Exclude<Cell, null>): void {
@@ -184,6 +202,10 @@ class EntryBuilder {
     return this.#cells.bytes;
   }
 
+  get used(): number {
+    return this.#cells.used;
+  }
+
   append(cell: Cell): void {
     if (cell === null) throw new LakeError('invalid-argument', 'a map has an entry without key and value');
     this.#cells.append(cell);
@@ -205,6 +227,10 @@ class ListCells implements CellStore {
 
   get bytes(): number {
     return this.#child.bytes + this.#offsets.length * 8;
+  }
+
+  get used(): number {
+    return this.#child.used + this.#offsets.length * 8;
   }
 
   append(cell: Exclude<Cell, null>): void {

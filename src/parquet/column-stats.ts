@@ -70,9 +70,13 @@ function parseStat(type: PrimitiveType, text: string): PrimitiveValue | undefine
   return parseValue(type, zoned.replace(' ', 'T'));
 }
 
-/** Statistics cannot tell -0 from 0, but Iceberg's order does: widen to hold both. */
-function widenZero(value: PrimitiveValue | undefined, lower: boolean): PrimitiveValue | undefined {
-  return value === 0 ? (lower ? -0 : 0) : value;
+/** A bound of a float: engines and statistics do not tell -0 from 0, but Iceberg's order does (spec: "Manifests", note 2): widen to hold both. */
+export function widenZero<T extends PrimitiveValue | null | undefined>(
+  type: PrimitiveType,
+  value: T,
+  lower: boolean,
+): T | number {
+  return value === 0 && (type === 'float' || type === 'double') ? (lower ? -0 : 0) : value;
 }
 
 function entriesOf(value: DuckDBValue | undefined): [string, DuckDBValue][] {
@@ -83,11 +87,10 @@ function entriesOf(value: DuckDBValue | undefined): [string, DuckDBValue][] {
 
 function columnStats(leaf: Leaf, stats: ReadonlyMap<string, string>): ColumnStats {
   const count = (key: string): number => Number(stats.get(key) ?? 0);
-  const isFloat = leaf.type === 'float' || leaf.type === 'double';
   const bound = (key: 'min' | 'max'): PrimitiveValue | undefined => {
     const text = stats.get(key);
     const value = text === undefined ? undefined : parseStat(leaf.type, text);
-    return isFloat ? widenZero(value, key === 'min') : value;
+    return widenZero(leaf.type, value, key === 'min');
   };
   const [min, max] = [bound('min'), bound('max')];
   return {

@@ -5,7 +5,7 @@ import type { DataFile } from '../iceberg/manifest.ts';
 import { type MetricsMode, truncateLowerBound, truncateUpperBound } from '../iceberg/metrics.ts';
 import type { PrimitiveValue } from '../iceberg/types.ts';
 import { encodeValue } from '../iceberg/values.ts';
-import type { ColumnStats } from './column-stats.ts';
+import { type ColumnStats, widenZero } from './column-stats.ts';
 import type { WrittenFile } from './copy.ts';
 
 /** How much to keep of a column's metrics, by its dotted name. */
@@ -88,8 +88,8 @@ class MetricMaps {
 
   #bounds(column: ColumnStats, mode: MetricsMode, read: ReadStats | undefined): void {
     const { field, type } = column;
-    const min = read ? read.min : (column.min ?? null);
-    const max = read ? read.max : (column.max ?? null);
+    const min = widenZero(type, read ? read.min : (column.min ?? null), true);
+    const max = widenZero(type, read ? read.max : (column.max ?? null), false);
     const width = mode.kind === 'truncate' ? mode.length : null;
     const lower = min === null || width === null ? min : truncateLowerBound(type, min, width);
     const upper = max === null || width === null ? max : truncateUpperBound(type, max, width);

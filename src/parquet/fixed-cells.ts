@@ -24,13 +24,19 @@ export class FixedCells implements CellStore {
   readonly #width: number;
   readonly #limit: bigint;
   #length = 0;
-  #u8 = new Uint8Array(FIRST_ROOM);
-  #i32 = new Int32Array(this.#u8.buffer);
-  #f32 = new Float32Array(this.#u8.buffer);
-  #f64 = new Float64Array(this.#u8.buffer);
-  #i64 = new BigInt64Array(this.#u8.buffer);
+  #u8: Uint8Array<ArrayBuffer>;
+  #i32: Int32Array;
+  #f32: Float32Array;
+  #f64: Float64Array;
+  #i64: BigInt64Array;
 
-  constructor(type: string) {
+  /** @param room bytes to begin with */
+  constructor(type: string, room: number) {
+    this.#u8 = new Uint8Array(Math.ceil(Math.max(room, FIRST_ROOM) / 16) * 16);
+    this.#i32 = new Int32Array(this.#u8.buffer);
+    this.#f32 = new Float32Array(this.#u8.buffer);
+    this.#f64 = new Float64Array(this.#u8.buffer);
+    this.#i64 = new BigInt64Array(this.#u8.buffer);
     this.#type = type;
     this.#kind = primitiveKind(type);
     this.#width = widthOf(type);
@@ -39,6 +45,10 @@ export class FixedCells implements CellStore {
 
   get bytes(): number {
     return this.#u8.length;
+  }
+
+  get used(): number {
+    return this.#length * this.#width;
   }
 
   append(cell: Exclude<Cell, null>): void {

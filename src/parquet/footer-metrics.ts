@@ -1,10 +1,10 @@
-import { deserializeTCompactProtocol } from 'hyparquet/src/thrift.js';
-import { LakeError } from '../errors.ts';
 import { buildMetrics, type ColumnMetrics, type FileMetrics, metricsMode } from '../iceberg/metrics.ts';
 import type { Schema } from '../iceberg/schema.ts';
 import { decimalParameters, type PrimitiveType, type PrimitiveValue } from '../iceberg/types.ts';
 import { compareValues, decodeValue } from '../iceberg/values.ts';
-import { schemaLeaves } from './column-stats.ts';
+import { schemaLeaves, widenZero } from './column-stats.ts';
+import { listOf, numberOf, structOf } from './parquet-assembly.ts';
+import type { ThriftStruct } from './thrift-compact.ts';
 
 /** What a manifest entry says of a Parquet file beside its path and partition. */
 export interface FooterMetrics extends Required<FileMetrics> {
@@ -13,35 +13,43 @@ export interface FooterMetrics extends Required<FileMetrics> {
   readonly splitOffsets: readonly number[];
 }
 
+/** Fields of Parquet's FileMetaData, RowGroup, ColumnChunk, ColumnMetaData and Statistics. */
+const ROWS = 3;
+const ROW_GROUPS = 4;
+const COLUMNS = 1;
+const META = 3;
+const CHUNK = { values: 5, compressedSize: 7, dataPage: 9, dictionaryPage: 11, statistics: 12 } as const;
+const STATISTICS = { nulls: 3, max: 5, min: 6 } as const;
+
 /**
  * The metrics of a Parquet file that holds the schema's columns in its order, from the file's footer alone.
  *
+ * @param footer Parquet's FileMetaData
  * @param nans NaNs by field id: footers do not count them
  * @param properties table properties, for `write.metadata.metrics.*`
  * @throws LakeError `internal` if the footer is not that of such a file
  */
 export function footerMetrics(
-  bytes: Uint8Array,
+  footer: ThriftStruct,
   schema: Pick<Schema, 'fields'>,
   nans: ReadonlyMap<number, number>,
   properties: Readonly<Record<string, string>>,
 ): FooterMetrics {
-  const footer = readFooter(bytes);
-  const groups = list(footer['field_4']);
+  const groups = listOf(footer, ROW_GROUPS).items.map(structOf);
   const leaves = [...schemaLeaves(schema).values()];
   const dropped = new Set<number>();
   const names = new Map(leaves.map((leaf) => [leaf.field.id, leaf.path.join('.')]));
   const columns = leaves.map((leaf, at): ColumnMetrics => {
     if (leaf.repeated) dropped.add(leaf.field.id);
-    const chunks = groups.map((group) => struct(struct(list(group['field_1'])[at])['field_3']));
+    const chunks = groups.map((group) => chunkOf(group, at));
     const bounds = leaf.repeated ? {} : chunkBounds(leaf.type, chunks);
     const isFloat = leaf.type === 'float' || leaf.type === 'double';
     return {
       fieldId: leaf.field.id,
       type: leaf.type,
-      size: sum(chunks, (chunk) => integer(chunk['field_7'])),
-      valueCount: sum(chunks, (chunk) => integer(chunk['field_5'])),
-      nullCount: sum(chunks, (chunk) => integer(struct(chunk['field_12'])['field_3'])),
+      size: sum(chunks, (chunk) => numberOf(chunk, CHUNK.compressedSize)),
+      valueCount: sum(chunks, (chunk) => numberOf(chunk, CHUNK.values)),
+      nullCount: sum(chunks, (chunk) => numberOf(statisticsOf(chunk), STATISTICS.nulls)),
       ...(isFloat ? { nanCount: nans.get(leaf.field.id) ?? 0 } : {}),
       ...bounds,
     };
@@ -51,40 +59,36 @@ export function footerMetrics(
   );
   return {
     ...metrics,
-    recordCount: integer(footer['field_3']),
+    recordCount: numberOf(footer, ROWS),
     splitOffsets: groups.map((group) => groupOffset(group)),
   };
 }
 
-type Thrift = Readonly<Record<string, unknown>>;
-
-function readFooter(bytes: Uint8Array): Thrift {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const length = view.getUint32(bytes.length - 8, true);
-  const start = bytes.length - 8 - length;
-  if (start < 4) throw unexpected();
-  return deserializeTCompactProtocol({
-    view: new DataView(bytes.buffer, bytes.byteOffset + start, length),
-    offset: 0,
-  });
+function chunkOf(group: ThriftStruct, at: number): ThriftStruct {
+  return structOf(structOf(listOf(group, COLUMNS).items[at]).get(META)?.value);
 }
 
-function groupOffset(group: Thrift): number {
-  const first = struct(struct(list(group['field_1'])[0])['field_3']);
-  return integer(first['field_11'] ?? first['field_9']);
+function statisticsOf(chunk: ThriftStruct): ThriftStruct {
+  return structOf(chunk.get(CHUNK.statistics)?.value);
+}
+
+function groupOffset(group: ThriftStruct): number {
+  const first = chunkOf(group, 0);
+  return numberOf(first, CHUNK.dictionaryPage) || numberOf(first, CHUNK.dataPage);
 }
 
 /** The lowest and highest value of a column over its chunks; none where a chunk with values does not tell. */
 function chunkBounds(
   type: PrimitiveType,
-  chunks: readonly Thrift[],
+  chunks: readonly ThriftStruct[],
 ): { lower?: PrimitiveValue; upper?: PrimitiveValue } {
   const lowers: PrimitiveValue[] = [];
   const uppers: PrimitiveValue[] = [];
   for (const chunk of chunks) {
-    const stats = struct(chunk['field_12']);
-    if (integer(stats['field_3']) === integer(chunk['field_5'])) continue;
-    const [lower, upper] = [bound(type, stats['field_6'], true), bound(type, stats['field_5'], false)];
+    const stats = statisticsOf(chunk);
+    if (numberOf(stats, STATISTICS.nulls) === numberOf(chunk, CHUNK.values)) continue;
+    const lower = bound(type, stats.get(STATISTICS.min)?.value, true);
+    const upper = bound(type, stats.get(STATISTICS.max)?.value, false);
     // Nothing but NaN in a chunk: it has no bounds and needs none.
     if (lower === undefined || upper === undefined) {
       if (type === 'float' || type === 'double') continue;
@@ -104,9 +108,7 @@ function chunkBounds(
 function bound(type: PrimitiveType, bytes: unknown, lower: boolean): PrimitiveValue | undefined {
   if (!(bytes instanceof Uint8Array)) return undefined;
   if (decimalParameters(type)) return unscaled(type, bytes);
-  const value = decodeValue(type, bytes);
-  // Statistics cannot tell -0 from 0, but Iceberg's order does: widen to hold both.
-  return value === 0 && (type === 'float' || type === 'double') ? (lower ? -0 : 0) : value;
+  return widenZero(type, decodeValue(type, bytes), lower);
 }
 
 /** Decimals of up to 18 digits are integers in Parquet, little-endian; others are big-endian bytes. */
@@ -116,26 +118,6 @@ function unscaled(type: PrimitiveType, bytes: Uint8Array): bigint {
   return BigInt.asIntN(bytes.length * 8, BigInt(`0x${hex}`));
 }
 
-function sum(chunks: readonly Thrift[], of: (chunk: Thrift) => number): number {
+function sum(chunks: readonly ThriftStruct[], of: (chunk: ThriftStruct) => number): number {
   return chunks.reduce((total, chunk) => total + of(chunk), 0);
-}
-
-function struct(value: unknown): Thrift {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Thrift;
-  throw unexpected();
-}
-
-function list(value: unknown): readonly Thrift[] {
-  if (Array.isArray(value)) return value.map(struct);
-  throw unexpected();
-}
-
-function integer(value: unknown): number {
-  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : 0;
-}
-
-function unexpected(): LakeError {
-  return new LakeError('internal', 'The Parquet file that was just written has no footer as expected', {
-    hint: 'Nothing was committed.',
-  });
 }

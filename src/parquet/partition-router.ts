@@ -138,32 +138,50 @@ function dayNumbers(source: PartitionSource, data: Data): Value[] | null {
 interface Group {
   readonly key: string;
   readonly tuple: readonly Value[];
-  readonly rows: number[];
+  readonly at: number;
+  count: number;
 }
 
+/** Sorts row numbers into their groups by counting: no list grows. */
 function group(columns: readonly (readonly Value[])[], length: number): PartitionRows[] {
-  const groups = new Map<Value | string, Group>();
+  const groups: Group[] = [];
+  const groupOfRow = new Int32Array(length);
+  const find = groupFinder(columns, groups);
+  for (let row = 0; row < length; row++) {
+    const found = find(row);
+    found.count++;
+    groupOfRow[row] = found.at;
+  }
+  const lists = groups.map(({ count }) => new Int32Array(count));
+  const filled = new Int32Array(groups.length);
+  for (let row = 0; row < length; row++) {
+    const at = groupOfRow[row]!;
+    lists[at]![filled[at]!++] = row;
+  }
+  return groups.map(({ key, tuple, at }) => ({ key, tuple, rows: lists[at]! }));
+}
+
+/** Finds the group of a row; one that is not there yet is added to `groups`. */
+function groupFinder(columns: readonly (readonly Value[])[], groups: Group[]): (row: number) => Group {
+  const known = new Map<Value | string, Group>();
   const single = columns.length === 1 ? columns[0]! : null;
   let last: Group | null = null;
   let lastValue: Value | undefined;
-  for (let row = 0; row < length; row++) {
+  return (row) => {
     // Runs of one day, text or bucket are found without a look-up.
-    if (single !== null && last !== null && Object.is(single[row], lastValue)) {
-      last.rows.push(row);
-      continue;
-    }
+    if (single !== null && last !== null && Object.is(single[row], lastValue)) return last;
     const tuple = columns.map((column) => column[row] ?? null);
-    const simple =
-      single !== null && typeof tuple[0] === 'number' && Number.isInteger(tuple[0]) && tuple[0] !== 0;
-    const key = simple ? tuple[0]! : partitionKey(tuple);
-    let found = groups.get(key);
+    const value = tuple[0] ?? null;
+    const isSimple = single !== null && typeof value === 'number' && Number.isInteger(value) && value !== 0;
+    const key = isSimple ? value : partitionKey(tuple);
+    let found = known.get(key);
     if (!found) {
-      found = { key: partitionKey(tuple), tuple, rows: [] };
-      groups.set(key, found);
+      found = { key: partitionKey(tuple), tuple, at: groups.length, count: 0 };
+      groups.push(found);
+      known.set(key, found);
     }
-    found.rows.push(row);
     last = found;
-    lastValue = tuple[0];
-  }
-  return [...groups.values()].map(({ key, tuple, rows }) => ({ key, tuple, rows: Int32Array.from(rows) }));
+    lastValue = value;
+    return found;
+  };
 }

@@ -10,16 +10,16 @@ import { metricsMode } from '../iceberg/metrics.ts';
 import { nearestName } from '../iceberg/nearest-name.ts';
 import { type PartitionSpec, partitionPath, partitionType } from '../iceberg/partition-spec.ts';
 import type { Schema } from '../iceberg/schema.ts';
-import { fieldsById } from '../iceberg/schema.ts';
 import type { SortOrder } from '../iceberg/sort-order.ts';
-import type { NestedField, PrimitiveType, Value } from '../iceberg/types.ts';
+import { isPrimitive, isStruct, type NestedField, type PrimitiveType, type Value } from '../iceberg/types.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { WrittenFile } from './copy.ts';
 import { fileMetrics } from './file-metrics.ts';
 import { copyToStore, removeWritten } from './store-copy.ts';
+import { needsStreaming, writeStreamed } from './streamed-select.ts';
+import { DEFAULT_TARGET_FILE_SIZE } from './target-file-size.ts';
 
-/** DESIGN default of `write.target-file-size-bytes`, as in Java. */
-export const DEFAULT_TARGET_FILE_SIZE = 512 * 1024 * 1024;
+export { DEFAULT_TARGET_FILE_SIZE };
 
 export interface WriteRequest {
   /** A query whose columns are those of the schema by name, in any order; optional ones may be left out. */
@@ -48,13 +48,14 @@ const KEY = (index: number): string => `__lake_key_${index}`;
  */
 export async function writeSelect(engine: DuckDbEngine, request: WriteRequest): Promise<DataFile[]> {
   const select = await castSelect(engine, request);
+  if (needsStreaming(request.schema)) return streamRows(engine, request, select);
   const written: DataFile[] = [];
   try {
     if (request.spec.fields.length === 0) {
       await writePartition(
         engine,
         request,
-        { sql: `${select}${orderBy(request, [])}`, partition: [], number: 0 },
+        { sql: `SELECT * FROM (${select})${orderBy(request, [])}`, partition: [], number: 0 },
         written,
       );
     } else {
@@ -68,6 +69,23 @@ export async function writeSelect(engine: DuckDbEngine, request: WriteRequest): 
     );
     throw error;
   }
+}
+
+async function streamRows(engine: DuckDbEngine, request: WriteRequest, select: string): Promise<DataFile[]> {
+  const keys = partitionKeys(request);
+  const files = await writeStreamed(engine, `SELECT * FROM (${select})${orderBy(request, keys)}`, request);
+  return request.sort === undefined
+    ? files
+    : files.map((file) => ({ ...file, sortOrderId: request.sort?.['order-id'] ?? 0 }));
+}
+
+/** The values of the partition's fields as SQL over the schema's columns. */
+function partitionKeys(request: WriteRequest): string[] {
+  return request.spec.fields.map((field) => {
+    if (field.transform === 'void') return 'CAST(NULL AS INTEGER)';
+    const column = sourceColumn(request.schema, field['source-id']);
+    return transformSql(field.transform, column.type, column.sql);
+  });
 }
 
 /** The query with its columns cast to the schema's types, in the schema's order. */
@@ -95,11 +113,11 @@ async function castSelect(engine: DuckDbEngine, request: WriteRequest): Promise<
 
 function castColumn(field: NestedField, columns: readonly string[]): string {
   const { type } = field;
-  if (typeof type === 'string' && (type.startsWith('fixed[') || type.endsWith('_ns'))) {
+  if (typeof type === 'string' && type.endsWith('_ns')) {
     throw new LakeError(
       'unsupported',
       `This version does not write the type ${type} of the column "${field.name}"`,
-      { hint: 'Use binary or timestamp.' },
+      { hint: 'Use timestamp or timestamptz.' },
     );
   }
   const name = quoteName(field.name);
@@ -112,26 +130,46 @@ function castColumn(field: NestedField, columns: readonly string[]): string {
 
 function orderBy(request: WriteRequest, keys: readonly string[]): string {
   const fields = (request.sort?.fields ?? []).map((field) => {
-    const column = topColumn(request.schema, field['source-id']);
+    const column = sourceColumn(request.schema, field['source-id']);
     const direction = `${field.direction === 'asc' ? 'ASC' : 'DESC'} ${field['null-order'] === 'nulls-first' ? 'NULLS FIRST' : 'NULLS LAST'}`;
-    return `${transformSql(field.transform, column.type, quoteName(column.name))} ${direction}`;
+    return `${transformSql(field.transform, column.type, column.sql)} ${direction}`;
   });
   const all = [...keys, ...fields];
   return all.length === 0 ? '' : ` ORDER BY ${all.join(', ')}`;
 }
 
-/** A primitive column by id, with its dotted path as SQL. */
-function topColumn(schema: Schema, id: number): { name: string; type: PrimitiveType } {
-  const field = schema.fields.find((candidate) => candidate.id === id);
-  if (field && typeof field.type === 'string') return { name: field.name, type: field.type };
-  const known = fieldsById(schema).get(id);
+interface SourceColumn {
+  /** SQL of its value in a row of the schema's columns: null where a struct around it is. */
+  readonly sql: string;
+  readonly type: PrimitiveType;
+}
+
+/** A primitive column by id, at the top or in structs (spec: "Partitioning"). */
+function sourceColumn(schema: Schema, id: number): SourceColumn {
+  const found = findSource(schema.fields, id, (field) => quoteName(field.name));
+  if (found) return found;
   throw new LakeError(
     'unsupported',
-    `This version partitions and sorts by top-level columns only, not by ${known?.name ?? `field ${id}`}`,
+    `The partition spec or sort order names the field ${id}, which is no primitive column and in no struct of the table`,
     {
-      hint: 'Give the table a top-level column for it.',
+      hint: 'Rows cannot be partitioned or sorted by what is in a list or map, or dropped. Nothing was written.',
     },
   );
+}
+
+function findSource(
+  fields: readonly NestedField[],
+  id: number,
+  sqlOf: (field: NestedField, at: number) => string,
+): SourceColumn | null {
+  for (const [i, field] of fields.entries()) {
+    const sql = sqlOf(field, i);
+    if (field.id === id && isPrimitive(field.type)) return { sql, type: field.type };
+    if (!isStruct(field.type)) continue;
+    const below = findSource(field.type.fields, id, (_, at) => `struct_extract_at(${sql}, ${at + 1})`);
+    if (below) return below;
+  }
+  return null;
 }
 
 interface PartitionWork {
@@ -147,11 +185,7 @@ async function writePartitions(
   written: DataFile[],
 ): Promise<void> {
   const stage = `lake_stage_${engine.nextId()}`;
-  const keys = request.spec.fields.map((field, i) => {
-    if (field.transform === 'void') return `CAST(NULL AS INTEGER) AS ${KEY(i)}`;
-    const column = topColumn(request.schema, field['source-id']);
-    return `${transformSql(field.transform, column.type, quoteName(column.name))} AS ${KEY(i)}`;
-  });
+  const keys = partitionKeys(request).map((sql, i) => `${sql} AS ${KEY(i)}`);
   const keyNames = keys.map((_, i) => KEY(i));
   try {
     await engine.run(

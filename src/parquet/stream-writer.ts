@@ -10,11 +10,12 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import { arrowSchema } from './arrow-schema.ts';
 import type { Cells } from './cell.ts';
 import { schemaLeaves } from './column-stats.ts';
+import { encodeApart, encodeHere } from './encoder-pool.ts';
 import { footerMetrics } from './footer-metrics.ts';
+import { HeldBytes } from './held-bytes.ts';
 import { OpenFile } from './open-file.ts';
 import { PartitionRouter, type PartitionRows } from './partition-router.ts';
-import { DEFAULT_TARGET_FILE_SIZE } from './set-writer.ts';
-import { annotateUuids } from './uuid-annotation.ts';
+import { DEFAULT_TARGET_FILE_SIZE } from './target-file-size.ts';
 
 export interface StreamWriterOptions {
   readonly schema: Schema;
@@ -24,7 +25,7 @@ export interface StreamWriterOptions {
   readonly objects: ObjectStore;
   readonly clock: Clock;
   readonly targetFileSizeBytes?: number;
-  /** What rows and encoded files may hold in memory together. Default 256 MiB, at least 16 MiB. */
+  /** What rows and encoded row groups may hold in memory together, besides the row groups inside the encoders. Default 256 MiB, at least 16 MiB. */
   readonly memoryBytes?: number;
   /** Table properties, for `write.metadata.metrics.*`. */
   readonly properties?: Readonly<Record<string, string>>;
@@ -36,23 +37,29 @@ const LEAST_MEMORY = 16 * 1024 * 1024;
 /** Rows are taken in slices, so that the budget is looked at often. */
 const SLICE_ROWS = 8192;
 
-/** A column of the memory budget at most for the row group of one file. */
+/** A row group may have this part of the memory budget. */
 const ROW_GROUP_SHARE = 8;
-const LARGEST_ROW_GROUP = 32 * 1024 * 1024;
+const LARGEST_ROW_GROUP = 16 * 1024 * 1024;
 
-const UPLOADS = 4;
+/** An upload under way counts as this part of the budget, so that not too many are open at once. */
+const UPLOAD_SHARE = 32;
+
+/** So many files at once are closed: encoded, uploaded and made durable. */
+const CLOSING = 8;
+
+/** Until so many bytes of rows have come, this thread encodes them: others take longer to start. */
+const HERE = 4 * 1024 * 1024;
 
 interface OpenPartition {
   readonly tuple: readonly Value[];
   readonly file: OpenFile;
-  /** `file.bytes` when it was last looked at. */
-  bytes: number;
+  readonly location: string;
 }
 
 /**
- * Writes rows or Arrow batches, in any order, as partitioned Parquet files with field ids (nested too), zstd and metrics. The rows and files in memory stay below `memoryBytes`:
- * the biggest open file is closed first, so that many partitions at once give smaller files. Calls wait while uploads lag behind. Rows are not sorted. A failed writer takes
- * no more rows; nothing refers to its files (`files`), and `lake orphans` removes them.
+ * Writes rows or Arrow batches, in any order, as partitioned Parquet files with field ids (nested too), zstd and metrics. Row groups are encoded by other threads and stored as they are done, so that
+ * a file may grow past the memory. What is in memory stays below `memoryBytes`: the biggest open file is closed first, so that many partitions at once give smaller files. Calls wait while encoders or
+ * uploads lag behind. Rows are not sorted. A failed writer takes no more rows; nothing refers to its files (`files`), and `lake orphans` removes them.
  */
 export class StreamWriter {
   readonly #options: StreamWriterOptions;
@@ -63,11 +70,10 @@ export class StreamWriter {
   readonly #budget: number;
   readonly #target: number;
   readonly #open = new Map<string, OpenPartition>();
-  readonly #uploads = new Set<Promise<void>>();
+  readonly #closing = new Set<Promise<void>>();
   readonly #files: DataFile[] = [];
-  #held = 0;
-  #uploading = 0;
-  #peak = 0;
+  readonly #held = new HeldBytes();
+  #encodedHere = 0;
   #number = 0;
   #failure: unknown = null;
 
@@ -89,7 +95,7 @@ export class StreamWriter {
 
   /** The most bytes that were held at once. */
   get peakBytes(): number {
-    return this.#peak;
+    return this.#held.peak;
   }
 
   /** Adds rows: their cells in the order of the schema's columns. Errors: `invalid-argument` for cells that do not fit, `unavailable`, `internal`. */
@@ -97,11 +103,10 @@ export class StreamWriter {
     for (let start = 0; start < rows.length; start += SLICE_ROWS) {
       const slice = rows.length <= SLICE_ROWS ? rows : rows.slice(start, start + SLICE_ROWS);
       await this.#guarded(async () => {
-        if (!this.#router.partitioned) return this.#add(UNPARTITIONED_ROWS, (file) => appendAll(file, slice));
+        if (!this.#router.partitioned)
+          return this.#add(UNPARTITIONED_ROWS, (file) => file.append(slice, null));
         for (const part of this.#router.route(slice)) {
-          await this.#add(part, (file) => {
-            for (const row of part.rows) file.append(slice[row]!);
-          });
+          await this.#add(part, (file) => file.append(slice, part.rows));
         }
       });
     }
@@ -125,7 +130,7 @@ export class StreamWriter {
   async close(): Promise<DataFile[]> {
     await this.#guarded(async () => {
       for (const key of [...this.#open.keys()]) await this.#store(key);
-      await Promise.all(this.#uploads);
+      await Promise.all(this.#closing);
     });
     return this.#files.toSorted((a, b) => (a.filePath < b.filePath ? -1 : 1));
   }
@@ -133,8 +138,8 @@ export class StreamWriter {
   /** Gives up: waits for uploads under way and says which files were stored; none is deleted. */
   async abort(): Promise<readonly DataFile[]> {
     this.#failure ??= new LakeError('internal', 'The writer was given up');
-    await Promise.allSettled(this.#uploads);
-    for (const { file } of this.#open.values()) await file.abandon();
+    await Promise.all([...this.#open.values()].map(({ file }) => file.abandon()));
+    await Promise.all(this.#closing);
     this.#open.clear();
     return this.#files;
   }
@@ -157,98 +162,97 @@ export class StreamWriter {
   }
 
   async #add(part: Pick<PartitionRows, 'key' | 'tuple'>, fill: (file: OpenFile) => void): Promise<void> {
-    const open = this.#openPartition(part);
-    fill(open.file);
-    this.#measure(open);
-    await open.file.settle();
-    this.#measure(open);
-    if (open.file.encodedBytes >= this.#target) await this.#store(part.key);
+    const { file } = this.#openPartition(part);
+    fill(file);
+    await file.settle();
+    if (file.encodedBytes >= this.#target) await this.#store(part.key);
     // What a slice adds, and columns that double their room, must fit into the rest.
-    while (this.#held + this.#uploading > this.#budget * 0.7) {
-      if (this.#held >= this.#uploading && this.#open.size > 0) await this.#store(this.#biggest());
-      else await Promise.race(this.#uploads);
+    while (this.#failure === null && this.#held.total > this.#budget * 0.7) {
+      if (this.#held.filling >= this.#held.leaving && this.#open.size > 0) await this.#store(this.#biggest());
+      else await this.#held.next();
     }
   }
 
   #openPartition({ key, tuple }: Pick<PartitionRows, 'key' | 'tuple'>): OpenPartition {
     let open = this.#open.get(key);
     if (!open) {
+      const { schema, objects } = this.#options;
+      const location = this.#newLocation(tuple);
       const file = new OpenFile({
-        fields: this.#options.schema.fields,
+        fields: schema.fields,
         arrowSchema: this.#arrow,
+        uuids: this.#uuids,
         rowGroupBytes: Math.min(LARGEST_ROW_GROUP, this.#budget / ROW_GROUP_SHARE),
+        uploadBytes: this.#budget / UPLOAD_SHARE,
+        location,
+        objects,
+        held: this.#held,
+        encode: (batch, bytes) => this.#encode(batch, bytes),
+        onFailure: (error) => this.#fail(error),
       });
-      open = { tuple, file, bytes: 0 };
+      open = { tuple, file, location };
       this.#open.set(key, open);
     }
     return open;
   }
 
-  #measure(open: OpenPartition): void {
-    const { bytes } = open.file;
-    this.#held += bytes - open.bytes;
-    open.bytes = bytes;
-    this.#peak = Math.max(this.#peak, this.#held + this.#uploading);
+  #newLocation(tuple: readonly Value[]): string {
+    const { schema, spec, location, clock } = this.#options;
+    const below = partitionPath(spec, schema, tuple);
+    const name = `${String(this.#number++).padStart(5, '0')}-${clock.uuid()}.parquet`;
+    return `${location}/data${below === '' ? '' : `/${below}`}/${name}`;
+  }
+
+  async #encode(batch: RecordBatch, bytes: number): Promise<Uint8Array> {
+    if (this.#encodedHere > HERE) return encodeApart(batch);
+    this.#encodedHere += bytes;
+    return encodeHere(batch);
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#held.wake();
   }
 
   #biggest(): string {
     let biggest = '';
-    let bytes = -1;
-    for (const [key, open] of this.#open) {
-      if (open.bytes <= bytes) continue;
+    let most = -1;
+    for (const [key, { file }] of this.#open) {
+      if (file.bytes <= most) continue;
       biggest = key;
-      bytes = open.bytes;
+      most = file.bytes;
     }
     return biggest;
   }
 
-  /** Ends a file and sends it off; waits while others are still on their way. */
+  /** Begins to close a file; waits while too many others are being closed. */
   async #store(key: string): Promise<void> {
     const open = this.#open.get(key);
     if (!open) return;
     this.#open.delete(key);
-    const bytes = annotateUuids(await open.file.finish(), this.#uuids);
-    this.#held -= open.bytes;
-    this.#uploading += bytes.length;
-    this.#peak = Math.max(this.#peak, this.#held + this.#uploading);
-    while (this.#uploads.size >= UPLOADS) await Promise.race(this.#uploads);
-    const upload = this.#upload(open, bytes).then(
-      () => undefined,
-      (error: unknown) => {
-        this.#failure ??= error;
-      },
-    );
-    const done = upload.finally(() => {
-      this.#uploading -= bytes.length;
-      this.#uploads.delete(done);
-    });
-    this.#uploads.add(done);
+    const done = this.#finish(open)
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => this.#closing.delete(done));
+    this.#closing.add(done);
+    while (this.#closing.size >= CLOSING) await Promise.race(this.#closing);
   }
 
-  async #upload(open: OpenPartition, bytes: Uint8Array): Promise<void> {
-    const { schema, spec, location, clock, objects, properties = {} } = this.#options;
-    const below = partitionPath(spec, schema, open.tuple);
-    const name = `${String(this.#number++).padStart(5, '0')}-${clock.uuid()}.parquet`;
-    const filePath = `${location}/data${below === '' ? '' : `/${below}`}/${name}`;
-    const { recordCount, splitOffsets, ...metrics } = footerMetrics(
-      bytes,
-      schema,
-      open.file.nans,
-      properties,
-    );
-    if (recordCount !== open.file.rows)
-      throw new LakeError('internal', `A file has ${recordCount} rows in place of ${open.file.rows}`, {
-        where: filePath,
+  async #finish({ file, tuple, location }: OpenPartition): Promise<void> {
+    const { schema, properties = {} } = this.#options;
+    const { footer, size } = await file.finish();
+    const { recordCount, splitOffsets, ...metrics } = footerMetrics(footer, schema, file.nans, properties);
+    if (recordCount !== file.rows)
+      throw new LakeError('internal', `A file has ${recordCount} rows in place of ${file.rows}`, {
+        where: location,
         hint: 'Nothing was committed. Please report it.',
       });
-    await objects.put(filePath, bytes, { if: 'absent' });
     this.#files.push({
       content: 'data',
-      filePath,
+      filePath: location,
       fileFormat: 'PARQUET',
-      partition: open.tuple,
+      partition: tuple,
       recordCount,
-      fileSizeInBytes: bytes.length,
+      fileSizeInBytes: size,
       ...metrics,
       splitOffsets,
     });
@@ -256,10 +260,6 @@ export class StreamWriter {
 }
 
 const UNPARTITIONED_ROWS = { key: '', tuple: [] };
-
-function appendAll(file: OpenFile, rows: readonly Cells[]): void {
-  for (const row of rows) file.append(row);
-}
 
 /** The batch's columns in the schema's order. Errors: `invalid-argument` for columns that the schema does not have. */
 function batchColumns(schema: Schema, batch: RecordBatch): (Data | null)[] {

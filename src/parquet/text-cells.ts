@@ -7,13 +7,19 @@ import type { Validity } from './validity.ts';
 /** Texts or byte strings, one after the other. */
 export class TextCells implements CellStore {
   readonly #type: 'string' | 'binary';
-  #bytes = Buffer.allocUnsafeSlow(512);
+  #bytes: Buffer<ArrayBuffer>;
   #used = 0;
   #offsets = new Int32Array(64);
   #length = 0;
 
-  constructor(type: 'string' | 'binary') {
+  /** @param room bytes to begin with */
+  constructor(type: 'string' | 'binary', room: number) {
     this.#type = type;
+    this.#bytes = Buffer.allocUnsafeSlow(Math.max(room, 512));
+  }
+
+  get used(): number {
+    return this.#used + this.#length * 4;
   }
 
   get bytes(): number {
@@ -44,35 +50,44 @@ export class TextCells implements CellStore {
     const from = offsetsOf(source, this.#type);
     if (from === null) return false;
     const values: Uint8Array = source.values;
+    const { words, stride } = from;
     const count = rows?.length ?? source.length;
+    if (rows === null) {
+      const [start, end] = [words[0]!, words[count * stride]!];
+      this.#reserve(count, end - start);
+      this.#copyAll(values.subarray(start, end), from, count);
+      return true;
+    }
     let size = 0;
-    if (rows === null) size = from[count]! - from[0]!;
-    else for (let i = 0; i < count; i++) size += from[rows[i]! + 1]! - from[rows[i]!]!;
+    for (let i = 0; i < count; i++) size += words[(rows[i]! + 1) * stride]! - words[rows[i]! * stride]!;
     this.#reserve(count, size);
-    if (rows === null) this.#copyAll(values, from, count);
-    else this.#copyRows(values, from, rows);
+    this.#copyRows(values, from, rows);
     return true;
   }
 
-  #copyAll(values: Uint8Array, from: Int32Array, count: number): void {
-    this.#bytes.set(values.subarray(from[0]!, from[count]!), this.#used);
-    const shift = this.#used - from[0]!;
-    for (let i = 1; i <= count; i++) this.#offsets[this.#length + i] = from[i]! + shift;
+  #copyAll(values: Uint8Array, { words, stride }: Offsets, count: number): void {
+    this.#bytes.set(values, this.#used);
+    const offsets = this.#offsets;
+    const shift = this.#used - words[0]!;
+    for (let i = 1, at = this.#length + 1; i <= count; i++, at++) offsets[at] = words[i * stride]! + shift;
     this.#length += count;
-    this.#used += from[count]! - from[0]!;
+    this.#used += values.length;
   }
 
-  #copyRows(values: Uint8Array, from: Int32Array, rows: Int32Array): void {
+  #copyRows(values: Uint8Array, { words, stride }: Offsets, rows: Int32Array): void {
     const [bytes, offsets] = [this.#bytes, this.#offsets];
     let used = this.#used;
+    let length = this.#length;
     for (let i = 0; i < rows.length; i++) {
-      const [start, end] = [from[rows[i]!]!, from[rows[i]! + 1]!];
+      const at = rows[i]! * stride;
+      const [start, end] = [words[at]!, words[at + stride]!];
       if (end - start > 32) {
         bytes.set(values.subarray(start, end), used);
         used += end - start;
       } else for (let at = start; at < end; at++) bytes[used++] = values[at]!;
-      offsets[++this.#length] = used;
+      offsets[++length] = used;
     }
+    this.#length = length;
     this.#used = used;
   }
 
@@ -97,17 +112,20 @@ export class TextCells implements CellStore {
   }
 }
 
-/** Where texts begin, if the column holds them as this one does. Long offsets are cut: a batch of 2 GB of text goes cell by cell. */
-function offsetsOf(source: Data, type: 'string' | 'binary'): Int32Array | null {
+/** Where texts begin: every `stride`th word. */
+interface Offsets {
+  readonly words: Int32Array;
+  readonly stride: 1 | 2;
+}
+
+/** Where texts begin, if the column holds them as this one does. Of long offsets the low words: a batch of 2 GB of text goes cell by cell. */
+function offsetsOf(source: Data, type: 'string' | 'binary'): Offsets | null {
   const offsets: unknown = source.valueOffsets;
   const isLong = source.typeId === (type === 'string' ? Type.LargeUtf8 : Type.LargeBinary);
   if (isLong && offsets instanceof BigInt64Array) {
     if (offsets[source.length]! > 0x7fffffffn) return null;
-    const words = new Int32Array(offsets.buffer, offsets.byteOffset, offsets.length * 2);
-    const short = new Int32Array(source.length + 1);
-    for (let i = 0; i <= source.length; i++) short[i] = words[i * 2]!;
-    return short;
+    return { words: new Int32Array(offsets.buffer, offsets.byteOffset, offsets.length * 2), stride: 2 };
   }
   const isShort = source.typeId === (type === 'string' ? Type.Utf8 : Type.Binary);
-  return isShort && offsets instanceof Int32Array ? offsets : null;
+  return isShort && offsets instanceof Int32Array ? { words: offsets, stride: 1 } : null;
 }

@@ -7,9 +7,12 @@ import { compressors } from 'hyparquet-compressors';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { type DuckDbEngine, openDuckDb } from '../../src/engine/duckdb.ts';
+import { bind } from '../../src/iceberg/expressions.ts';
 import type { DataFile } from '../../src/iceberg/manifest.ts';
 import { buildPartitionSpec, UNPARTITIONED } from '../../src/iceberg/partition-spec.ts';
+import { fileMayMatch, partitionMayMatch } from '../../src/iceberg/pruning.ts';
 import type { Schema } from '../../src/iceberg/schema.ts';
+import { buildSortOrder } from '../../src/iceberg/sort-order.ts';
 import { decodeValue } from '../../src/iceberg/values.ts';
 import { writeSelect } from '../../src/parquet/set-writer.ts';
 import { openStore } from '../../src/storage/store.ts';
@@ -191,4 +194,122 @@ it.each([
 
 it('writes nothing for no rows', async () => {
   expect(await writeSelect(engine, { ...request('none'), sql: 'SELECT 1 AS id WHERE false' })).toEqual([]);
+});
+
+it('partitions and sorts by fields inside structs, also where the query has them in another order', async () => {
+  const spec = buildPartitionSpec(SCHEMA, [
+    { source: 'st.a b', transform: 'truncate[10]' },
+    { source: 'st.c', transform: 'identity' },
+  ]);
+  const sort = buildSortOrder(SCHEMA, [{ source: 'st.a b', direction: 'desc' }]);
+  const sql = `SELECT i AS id, CASE WHEN i % 7 > 0 THEN {'c': CASE WHEN i % 2 = 0 THEN 'k' END, 'a b': (i * 37) % 30} END AS st FROM range(60) AS t(i)`;
+  const files = await writeSelect(engine, { ...request('nested', spec), sql, sort });
+  let rowCount = 0;
+  for (const file of files) {
+    const { rows } = await readBack(file);
+    const found = rows.map((row) => (row['st'] ?? null) as { 'a b': number; c?: string | null } | null);
+    for (const st of found) {
+      expect(file.partition).toEqual([st === null ? null : st['a b'] - (st['a b'] % 10), st?.c ?? null]);
+    }
+    const keys = found.flatMap((st) => (st === null ? [] : [st['a b']]));
+    expect(keys).toEqual(keys.toSorted((a, b) => b - a));
+    expect(file.sortOrderId).toBe(1);
+    rowCount += rows.length;
+    for (let value = 0; value < 30; value++) {
+      const bound = bind({ kind: 'eq', column: 'st.a b', literal: value }, SCHEMA);
+      const isRead =
+        partitionMayMatch(bound, SCHEMA, spec, file.partition) && fileMayMatch(bound, SCHEMA, file);
+      if (keys.includes(value)) expect(isRead).toBe(true);
+      if (keys.length === 0 || value < Math.min(...keys) || value > Math.max(...keys))
+        expect(isRead).toBe(false);
+    }
+  }
+  expect(rowCount).toBe(60);
+});
+
+const FIXED: Schema = {
+  type: 'struct',
+  'schema-id': 0,
+  fields: [
+    { id: 1, name: 'id', required: true, type: 'long' },
+    { id: 2, name: 'key', required: false, type: 'fixed[4]' },
+    { id: 3, name: 'u', required: false, type: 'uuid' },
+    { id: 4, name: 'at', required: false, type: 'time' },
+    {
+      id: 5,
+      name: 'keys',
+      required: false,
+      type: { type: 'list', 'element-id': 6, 'element-required': false, element: 'fixed[2]' },
+    },
+  ],
+};
+const FIXED_ROWS = `SELECT i AS id, CASE WHEN i % 3 > 0 THEN unhex(printf('%08x', i % 5)) END AS key,
+  '00112233-4455-6677-8899-aabbccddeeff' AS u, TIME '01:02:03.000004' AS at, [unhex('00ff'), NULL] AS keys FROM range(40) AS t(i)`;
+
+it('writes fixed bytes and uuids in the Parquet types that Iceberg asks for, with their metrics', async () => {
+  const spec = buildPartitionSpec(FIXED, [{ source: 'key', transform: 'identity' }]);
+  const sort = buildSortOrder(FIXED, [{ source: 'id', direction: 'desc' }]);
+  const files = await writeSelect(engine, {
+    ...request('fixed', spec),
+    schema: FIXED,
+    sql: FIXED_ROWS,
+    sort,
+  });
+  expect(files.length).toBe(6);
+  for (const file of files) {
+    const { footer } = await readBack(file);
+    const element = (id: number) => footer.schema.find((one) => one.field_id === id);
+    expect(element(2)).toMatchObject({ type: 'FIXED_LEN_BYTE_ARRAY', type_length: 4 });
+    expect(element(6)).toMatchObject({ type: 'FIXED_LEN_BYTE_ARRAY', type_length: 2 });
+    expect(element(3)).toMatchObject({
+      type: 'FIXED_LEN_BYTE_ARRAY',
+      type_length: 16,
+      logical_type: { type: 'UUID' },
+    });
+    const key = file.partition[0];
+    expect(file.lowerBounds?.get(2)).toEqual(key === null ? undefined : key);
+    expect(file.sortOrderId).toBe(1);
+    const path = file.filePath.slice('file://'.length);
+    const rows = await engine.all(
+      `SELECT id, hex(key) AS key, u, "at", keys FROM read_parquet(['${path}'], hive_partitioning = false)`,
+    );
+    const ids = rows.map((row) => Number(row['id']));
+    expect(ids).toEqual(ids.toSorted((a, b) => b - a));
+    for (const row of rows) {
+      const id = Number(row['id']);
+      expect(row).toEqual({
+        id,
+        key: id % 3 > 0 ? `0000000${id % 5}` : null,
+        u: '00112233-4455-6677-8899-aabbccddeeff',
+        at: '01:02:03.000004',
+        keys: ['AP8=', null],
+      });
+    }
+  }
+  expect(files.reduce((sum, file) => sum + file.recordCount, 0)).toBe(40);
+});
+
+it('writes uuids as Parquet has them without fixed columns too', async () => {
+  const schema = { ...FIXED, fields: FIXED.fields.filter((field) => field.type === 'uuid') };
+  const sql = "SELECT '00112233-4455-6677-8899-aabbccddeeff' AS u";
+  const [file] = await writeSelect(engine, { ...request('uuid'), schema, sql });
+  const { footer } = await readBack(file!);
+  expect(footer.schema[1]).toMatchObject({
+    type: 'FIXED_LEN_BYTE_ARRAY',
+    type_length: 16,
+    logical_type: { type: 'UUID' },
+  });
+});
+
+it('leaves no file of fixed columns after bytes of another length', async () => {
+  const spec = buildPartitionSpec(FIXED, [{ source: 'id', transform: 'bucket[3]' }]);
+  const sql =
+    "SELECT i AS id, unhex(CASE WHEN i < 90000 THEN '00000001' ELSE '01' END) AS key FROM range(100000) AS t(i)";
+  await expect(
+    writeSelect(engine, { ...request('wrong', spec), schema: FIXED, sql, targetFileSizeBytes: 10_000 }),
+  ).rejects.toMatchObject({ kind: 'invalid-argument' });
+  const left = existsSync(join(folder, 'wrong'))
+    ? await readdir(join(folder, 'wrong'), { recursive: true })
+    : [];
+  expect(left.filter((name) => name.endsWith('.parquet'))).toEqual([]);
 });
