@@ -1,9 +1,11 @@
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Clock } from '../src/clock.ts';
 import { LakeError } from '../src/errors.ts';
 import { parseJson, stringifyJson } from '../src/iceberg/json.ts';
 import type { ObjectStore } from '../src/storage/object-store.ts';
+import { answerAgainIn } from './http/answer-again.ts';
 import { errorBody } from './http/error-response.ts';
+import { replayRequests } from './http/idempotency.ts';
 import { allTables } from './routes/all-tables.ts';
 import { commitTable } from './routes/commit-table.ts';
 import { commitTransaction } from './routes/commit-transaction.ts';
@@ -11,27 +13,39 @@ import { createNamespace } from './routes/create-namespace.ts';
 import { createTable } from './routes/create-table.ts';
 import { dropNamespace } from './routes/drop-namespace.ts';
 import { dropTable } from './routes/drop-table.ts';
-import { getConfig } from './routes/get-config.ts';
+import { droppedTables } from './routes/dropped-tables.ts';
+import { endpointOf, getConfig } from './routes/get-config.ts';
 import { leases } from './routes/leases.ts';
 import { ledger } from './routes/ledger.ts';
 import { listNamespaces } from './routes/list-namespaces.ts';
 import { listTables } from './routes/list-tables.ts';
 import { loadNamespace } from './routes/load-namespace.ts';
 import { loadTable } from './routes/load-table.ts';
+import { metricsReports } from './routes/metrics-reports.ts';
+import { openApiPage } from './routes/openapi.ts';
+import { registerTable } from './routes/register-table.ts';
+import { registerView } from './routes/register-view.ts';
 import { relocationMoves } from './routes/relocation-moves.ts';
 import { relocations } from './routes/relocations.ts';
 import { renameTable } from './routes/rename-table.ts';
+import { renameView } from './routes/rename-view.ts';
 import { reportMetrics } from './routes/report-metrics.ts';
 import type { Route } from './routes/route.ts';
 import { swapRelocation } from './routes/swap-relocation.ts';
+import { unregisterTable } from './routes/unregister-table.ts';
 import { updateNamespace } from './routes/update-namespace.ts';
+import { view } from './routes/view.ts';
+import { views } from './routes/views.ts';
 import type { CatalogTier } from './service/context.ts';
-import { MetadataFiles } from './service/metadata-files.ts';
+import { MetadataFiles, TABLE_CODEC, VIEW_CODEC } from './service/metadata-files.ts';
+import { Purges } from './service/purges.ts';
+import { runForNobody } from './store/applied-request.ts';
 import type { CatalogStore } from './store/catalog-store.ts';
 
 /** Metadata of tables with many snapshots is large, and so are journaled batches. */
 const BODY_LIMIT_BYTES = 256 * 1024 * 1024;
 const MAX_NAME_LENGTH = 8192;
+const JSON_TYPE = 'application/json; charset=utf-8';
 
 const ROUTES: readonly Route[] = [
   getConfig,
@@ -45,7 +59,13 @@ const ROUTES: readonly Route[] = [
   loadTable,
   commitTable,
   dropTable,
+  registerTable,
+  unregisterTable,
   renameTable,
+  views,
+  view,
+  renameView,
+  registerView,
   reportMetrics,
   commitTransaction,
   allTables,
@@ -54,6 +74,9 @@ const ROUTES: readonly Route[] = [
   relocationMoves,
   swapRelocation,
   ledger,
+  droppedTables,
+  metricsReports,
+  openApiPage,
 ];
 
 export interface CatalogAppOptions {
@@ -64,6 +87,8 @@ export interface CatalogAppOptions {
   readonly warehouse: string;
   readonly tiers?: readonly CatalogTier[];
   readonly logger?: FastifyBaseLogger;
+  /** Answer a drop with purge only when its files are gone. */
+  readonly awaitPurges?: boolean;
 }
 
 /** The REST catalog as a fastify app: the Iceberg protocol below `/v1`, relocations below `/lake/v1`. */
@@ -73,15 +98,54 @@ export function buildCatalogApp(options: CatalogAppOptions): FastifyInstance {
     ...(logger === undefined ? {} : { loggerInstance: logger }),
     bodyLimit: BODY_LIMIT_BYTES,
     exposeHeadRoutes: false,
+    // Paths that are no text never come to a route; without this they are answered in fastify's own form.
+    frameworkErrors: (error, _request, reply: FastifyReply) => {
+      const { error: told } = errorBody(error);
+      const body = { error: { ...told, message: told.message.slice(0, 300) } };
+      void reply.code(told.code).type(JSON_TYPE).serializer(JSON.stringify).send(body);
+    },
     routerOptions: { maxParamLength: MAX_NAME_LENGTH },
     rewriteUrl: (request) => spacesInPath(request.url ?? '/'),
   });
   acceptJson(app);
   answerErrors(app);
-  const files = new MetadataFiles(objects, clock);
-  for (const route of ROUTES) route(app, { store, objects, files, clock, warehouse, tiers });
-  app.addHook('onClose', () => store.close());
+  const files = new MetadataFiles(objects, clock, TABLE_CODEC);
+  const viewFiles = new MetadataFiles(objects, clock, VIEW_CODEC);
+  const endpoints: string[] = [];
+  const parts = { store, objects, files, viewFiles, clock, warehouse, tiers, endpoints };
+  const purges = new Purges(parts);
+  const startPurges = purgeStarter(purges, options.awaitPurges === true);
+  const context = { ...parts, purges, startPurges };
+  app.addHook('onRoute', ({ method, url }) => {
+    for (const one of [method].flat()) {
+      const endpoint = endpointOf(one, url);
+      if (endpoint !== null) endpoints.push(endpoint);
+    }
+  });
+  replayRequests(app, { store, clock, answerAgain: answerAgainIn(context) });
+  for (const route of ROUTES) route(app, context);
+  app.addHook('onReady', async () => {
+    // What an earlier process left behind.
+    if (options.awaitPurges !== true) await startPurges(app.log);
+  });
+  app.addHook('onClose', async () => {
+    await purges.stop();
+    await store.close();
+  });
   return app;
+}
+
+/** A server answers a drop before the files are gone; who runs the catalog inside of a short-lived process waits for them. */
+function purgeStarter(purges: Purges, wait: boolean): (log: FastifyBaseLogger) => Promise<void> {
+  return async (log) => {
+    const run = runForNobody(() => purges.run()).then(
+      (outcomes) => {
+        for (const outcome of outcomes) log.info(outcome, 'purge of a dropped table');
+      },
+      (error: unknown) => log.error(error, 'purges of dropped tables'),
+    );
+    if (wait) await run;
+  };
 }
 
 /** Java's client encodes names as forms do: a space comes as `+`, a plus as `%2B`. */
@@ -109,7 +173,7 @@ function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler((error, request, reply) => {
     const body = errorBody(error);
     if (body.error.code >= 500) request.log.error(error);
-    return reply.code(body.error.code).type('application/json; charset=utf-8').send(body);
+    return reply.code(body.error.code).type(JSON_TYPE).send(body);
   });
   app.setNotFoundHandler((request, reply) => {
     const error = {
@@ -117,6 +181,6 @@ function answerErrors(app: FastifyInstance): void {
       type: 'NotFoundException',
       code: 404,
     };
-    return reply.code(404).type('application/json; charset=utf-8').send({ error });
+    return reply.code(404).type(JSON_TYPE).send({ error });
   });
 }

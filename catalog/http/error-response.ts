@@ -24,6 +24,12 @@ const ANSWERS: Readonly<Record<ErrorKind, Answer>> = {
   internal: { status: 500, type: 'InternalServerError' },
 };
 
+/** Exceptions whose status is not their kind's. */
+const STATUS_OF: Readonly<Record<string, number>> = {
+  UnprocessableEntityException: 422,
+  NotFoundException: 404,
+};
+
 /** Body of an error answer: the spec's fields, and Lakewarden's own that its client reads back. */
 export interface ErrorBody {
   readonly error: {
@@ -41,7 +47,7 @@ export function errorBody(error: unknown): ErrorBody {
   if (!(error instanceof LakeError)) return foreignError(error);
   const { status, type } = ANSWERS[error.kind];
   const named = error.context['type'];
-  const code = named === 'UnprocessableEntityException' ? 422 : status;
+  const code = (typeof named === 'string' ? STATUS_OF[named] : undefined) ?? status;
   return {
     error: {
       message: error.message,

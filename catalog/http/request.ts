@@ -11,7 +11,10 @@ const DEFAULT_PAGE = 1000;
 export function checked<T>(schema: z.ZodType<T>, input: unknown, what: string): T {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => `${issue.path.join('.') || what}: ${issue.message}`);
+  const problems = result.error.issues.map(
+    (issue) =>
+      `${issue.path.join('.') || what}: ${issue.message.replace(/, received undefined$/, ', and it is missing')}`,
+  );
   throw new LakeError('invalid-argument', `Invalid ${what}: ${problems.join('; ')}`, {
     hint: 'Nothing was changed: correct the request.',
   });
@@ -24,6 +27,7 @@ export function bodyOf<T>(request: FastifyRequest, schema: z.ZodType<T>): T {
 
 const namespaceParams = z.object({ namespace: z.string().min(1) });
 const tableParams = z.object({ namespace: z.string().min(1), table: z.string().min(1) });
+const viewParams = z.object({ namespace: z.string().min(1), view: z.string().min(1) });
 const idParams = z.object({ id: z.string().min(1) });
 
 /** Levels of a namespace in a path: separated by U+001F (`%1F`). */
@@ -44,6 +48,11 @@ export function namespaceOf(request: FastifyRequest): Levels {
 export function tableOf(request: FastifyRequest): TableName {
   const { namespace, table } = checked(tableParams, request.params, 'path');
   return { namespace: levelsOf(namespace), name: table };
+}
+
+export function viewOf(request: FastifyRequest): TableName {
+  const { namespace, view } = checked(viewParams, request.params, 'path');
+  return { namespace: levelsOf(namespace), name: view };
 }
 
 /** The `:id` of the path. */
@@ -78,13 +87,13 @@ export function tokenOf(next: string | null): { readonly 'next-page-token': stri
 }
 
 /** Shape of a namespace or table identifier in bodies. */
-export const levelsSchema = z
-  .array(
-    z
-      .string()
-      .min(1)
-      .refine((level) => !level.includes(SEPARATOR)),
-  )
-  .min(1);
-export const identifierSchema = z.object({ namespace: levelsSchema, name: z.string().min(1) });
+export const nameSchema = z
+  .string()
+  .min(1)
+  .refine(
+    (name) => name.isWellFormed() && !name.includes('\0') && !name.includes(SEPARATOR),
+    'a name is Unicode text without NUL and U+001F',
+  );
+export const levelsSchema = z.array(nameSchema).min(1);
+export const identifierSchema = z.object({ namespace: levelsSchema, name: nameSchema });
 export const propertiesSchema = z.record(z.string(), z.string());

@@ -1,36 +1,24 @@
 import * as z from 'zod';
-import type { PartitionSpec } from '../../src/iceberg/partition-spec.ts';
 import type { TableRequirement } from '../../src/iceberg/requirements.ts';
-import type { Schema } from '../../src/iceberg/schema.ts';
 import type { Snapshot } from '../../src/iceberg/snapshot.ts';
-import type { SortOrder } from '../../src/iceberg/sort-order.ts';
 import type { TableUpdate } from '../../src/iceberg/updates.ts';
+import type { ViewVersion } from '../../src/iceberg/view-metadata.ts';
+import type { ViewRequirement, ViewUpdate } from '../../src/iceberg/view-updates.ts';
 import { identifierSchema, propertiesSchema } from './request.ts';
+import { orderShape, schemaShape, specShape } from './structure-shapes.ts';
 
 const int = z.number().int();
-const snapshotId = z.bigint();
-
-/** Structures whose inside the Iceberg code checks: here only what makes them ones. */
-export const schemaShape = z.custom<Schema>(
-  (value) => z.looseObject({ fields: z.array(z.unknown()) }).safeParse(value).success,
-  'expected a schema',
-);
-export const specShape = z.custom<PartitionSpec>(
-  (value) => z.looseObject({ fields: z.array(z.unknown()) }).safeParse(value).success,
-  'expected a partition spec',
-);
-export const orderShape = z.custom<SortOrder>(
-  (value) => z.looseObject({ fields: z.array(z.unknown()) }).safeParse(value).success,
-  'expected a sort order',
-);
+/** A signed 64-bit integer: a larger one would make metadata that no engine reads. */
+const snapshotId = z.bigint().refine((id) => BigInt.asIntN(64, id) === id);
 
 const snapshotForm = z.looseObject({
   'snapshot-id': snapshotId,
   'parent-snapshot-id': snapshotId.nullish(),
   'sequence-number': int.optional(),
-  'timestamp-ms': int,
+  'timestamp-ms': int.min(0),
   'manifest-list': z.string().min(1),
-  summary: z.looseObject({ operation: z.string() }),
+  'schema-id': int.nullish(),
+  summary: z.object({ operation: z.string() }).catchall(z.string()),
 });
 export const snapshotShape = z.custom<Snapshot>(
   (value) => snapshotForm.safeParse(value).success,
@@ -38,7 +26,7 @@ export const snapshotShape = z.custom<Snapshot>(
 );
 
 /** What each action has to carry; an action that is not listed is for `applyUpdates` to refuse. */
-const PAYLOADS: Readonly<Record<string, z.ZodRawShape>> = {
+const PAYLOADS: Payloads = {
   'assign-uuid': { uuid: z.string().min(1) },
   'upgrade-format-version': { 'format-version': int },
   'add-schema': { schema: schemaShape },
@@ -70,17 +58,43 @@ const PAYLOADS: Readonly<Record<string, z.ZodRawShape>> = {
   'remove-schemas': { 'schema-ids': z.array(int) },
 };
 
-function isUpdate(value: unknown): boolean {
-  const action = z.looseObject({ action: z.string() }).safeParse(value);
-  if (!action.success) return false;
-  const payload = Object.hasOwn(PAYLOADS, action.data.action) ? PAYLOADS[action.data.action] : undefined;
-  return payload === undefined || z.looseObject(payload).safeParse(value).success;
+type Payloads = Readonly<Record<string, z.ZodRawShape>>;
+
+function isUpdate(payloads: Payloads): (value: unknown) => boolean {
+  return (value) => {
+    const action = z.looseObject({ action: z.string() }).safeParse(value);
+    if (!action.success) return false;
+    const payload = Object.hasOwn(payloads, action.data.action) ? payloads[action.data.action] : undefined;
+    return payload === undefined || z.looseObject(payload).safeParse(value).success;
+  };
 }
 
-const update = z.custom<TableUpdate>(isUpdate, 'an update lacks its action, or what belongs to it');
+const LACKS = 'an update lacks its action, or what belongs to it';
+const update = z.custom<TableUpdate>(isUpdate(PAYLOADS), LACKS);
+
+/** What each requirement has to carry; one that is not listed is for `checkRequirements` to refuse. */
+const ASSERTED: Readonly<Record<string, z.ZodRawShape>> = {
+  'assert-table-uuid': { uuid: z.string().min(1) },
+  'assert-ref-snapshot-id': { ref: z.string().min(1), 'snapshot-id': snapshotId.nullish() },
+  'assert-last-assigned-field-id': { 'last-assigned-field-id': int },
+  'assert-current-schema-id': { 'current-schema-id': int },
+  'assert-last-assigned-partition-id': { 'last-assigned-partition-id': int },
+  'assert-default-spec-id': { 'default-spec-id': int },
+  'assert-default-sort-order-id': { 'default-sort-order-id': int },
+};
+
+const typed = z.looseObject({ type: z.string() });
+
+function isRequirement(value: unknown): boolean {
+  const { success, data } = typed.safeParse(value);
+  if (!success) return false;
+  const shape = Object.hasOwn(ASSERTED, data.type) ? ASSERTED[data.type] : undefined;
+  return shape === undefined || z.looseObject(shape).safeParse(value).success;
+}
+
 const requirement = z.custom<TableRequirement>(
-  (value) => z.looseObject({ type: z.string() }).safeParse(value).success,
-  'a requirement lacks its type',
+  isRequirement,
+  'a requirement lacks its type, or what belongs to it',
 );
 
 /** REST spec: `CommitTableRequest`. */
@@ -88,4 +102,43 @@ export const commitShape = z.object({
   identifier: identifierSchema.optional(),
   requirements: z.array(requirement).default([]),
   updates: z.array(update),
+});
+
+const versionForm = z.looseObject({
+  'version-id': int,
+  'schema-id': int,
+  'timestamp-ms': int.min(0),
+  summary: propertiesSchema,
+  representations: z.array(z.looseObject({ type: z.string() })),
+  'default-namespace': z.array(z.string()),
+  'default-catalog': z.string().nullish(),
+});
+export const viewVersionShape = z.custom<ViewVersion>(
+  (value) => versionForm.safeParse(value).success,
+  'expected a view version with version-id, schema-id, timestamp-ms, summary, representations and default-namespace',
+);
+
+const VIEW_PAYLOADS: Payloads = {
+  'assign-uuid': { uuid: z.string().min(1) },
+  'upgrade-format-version': { 'format-version': int },
+  'add-schema': { schema: schemaShape },
+  'set-location': { location: z.string().min(1) },
+  'set-properties': { updates: propertiesSchema },
+  'remove-properties': { removals: z.array(z.string()) },
+  'add-view-version': { 'view-version': viewVersionShape },
+  'set-current-view-version': { 'view-version-id': int },
+};
+
+/** REST spec: `CommitViewRequest`. */
+export const viewCommitShape = z.object({
+  identifier: identifierSchema.optional(),
+  requirements: z
+    .array(
+      z.custom<ViewRequirement>(
+        (value) => z.looseObject({ type: z.string(), uuid: z.string() }).safeParse(value).success,
+        'a requirement lacks its type or its uuid',
+      ),
+    )
+    .default([]),
+  updates: z.array(z.custom<ViewUpdate>(isUpdate(VIEW_PAYLOADS), LACKS)),
 });

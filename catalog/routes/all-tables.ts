@@ -1,16 +1,22 @@
+import type { StandingPointer } from '../store/catalog-store.ts';
 import type { Route } from './route.ts';
 
+function toJson({ namespace, name, uuid, metadataLocation }: StandingPointer) {
+  return { namespace, name, 'table-uuid': uuid, 'metadata-location': metadataLocation };
+}
+
 /**
- * GET /lake/v1/tables: every table with its uuid, as they all were at one moment. A walk over the namespaces would miss tables that
- * are renamed while it goes on.
+ * GET /lake/v1/tables: every table with its uuid, as they all were at one moment, and in `others` the views and the dropped tables that
+ * can be brought back: their files stay too. A walk over the namespaces would miss tables that are renamed while it goes on.
  */
 export const allTables: Route = (app, { store }) => {
-  app.get('/lake/v1/tables', async () => ({
-    tables: (await store.allTables()).map(({ namespace, name, uuid, metadataLocation }) => ({
-      namespace,
-      name,
-      'table-uuid': uuid,
-      'metadata-location': metadataLocation,
-    })),
-  }));
+  app.get('/lake/v1/tables', async () => {
+    const standing = await store.allStanding();
+    return {
+      tables: standing.filter(({ kind }) => kind === 'table').map(toJson),
+      others: standing
+        .filter(({ kind }) => kind !== 'table')
+        .map((one) => ({ kind: one.kind, ...toJson(one) })),
+    };
+  });
 };

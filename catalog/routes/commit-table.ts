@@ -1,8 +1,9 @@
 import { LakeError } from '../../src/errors.ts';
+import { sendLoaded } from '../http/loaded.ts';
 import { bodyOf, tableOf } from '../http/request.ts';
 import { commitShape } from '../http/update-schemas.ts';
 import { commitTables } from '../service/commit.ts';
-import { type Route, sendJson } from './route.ts';
+import type { Route } from './route.ts';
 
 /** POST /v1/namespaces/{namespace}/tables/{table}: commits updates, or a staged create. */
 export const commitTable: Route = (app, context) => {
@@ -10,7 +11,6 @@ export const commitTable: Route = (app, context) => {
     const { requirements, updates } = bodyOf(request, commitShape);
     const [file] = await commitTables(context, [{ table: tableOf(request), requirements, updates }]);
     if (file === undefined) throw new LakeError('internal', 'a commit of one table gave no metadata');
-    const location = JSON.stringify(file.location);
-    return sendJson(reply, `{"metadata-location":${location},"metadata":${file.text}}`);
+    return sendLoaded(reply, file);
   });
 };

@@ -1,12 +1,13 @@
 import * as z from 'zod';
-import { bodyOf, namespaceOf, propertiesSchema } from '../http/request.ts';
-import { orderShape, schemaShape, specShape } from '../http/update-schemas.ts';
+import { sendLoaded } from '../http/loaded.ts';
+import { bodyOf, nameSchema, namespaceOf, propertiesSchema } from '../http/request.ts';
+import { orderShape, schemaShape, specShape } from '../http/structure-shapes.ts';
 import { createTable as create, stageTable } from '../service/create-table.ts';
-import { loadResult, stagedResult } from '../service/load-table.ts';
+import { stagedResult } from '../service/load-table.ts';
 import { type Route, sendJson } from './route.ts';
 
 const body = z.object({
-  name: z.string().min(1),
+  name: nameSchema,
   location: z.string().min(1).nullish(),
   schema: schemaShape,
   'partition-spec': specShape.nullish(),
@@ -31,6 +32,6 @@ export const createTable: Route = (app, context) => {
     if (wanted['stage-create'] === true) {
       return sendJson(reply, stagedResult(await stageTable(context, table, parts)));
     }
-    return sendJson(reply, loadResult(await create(context, table, parts)));
+    return sendLoaded(reply, await create(context, table, parts));
   });
 };

@@ -1,25 +1,21 @@
+import { KEY_LIFETIME } from '../http/idempotency.ts';
 import type { Route } from './route.ts';
 
-/** What standard clients may call; they believe this list (REST spec: `CatalogConfig.endpoints`). */
-const ENDPOINTS = [
-  'GET /v1/{prefix}/namespaces',
-  'POST /v1/{prefix}/namespaces',
-  'GET /v1/{prefix}/namespaces/{namespace}',
-  'HEAD /v1/{prefix}/namespaces/{namespace}',
-  'DELETE /v1/{prefix}/namespaces/{namespace}',
-  'POST /v1/{prefix}/namespaces/{namespace}/properties',
-  'GET /v1/{prefix}/namespaces/{namespace}/tables',
-  'POST /v1/{prefix}/namespaces/{namespace}/tables',
-  'GET /v1/{prefix}/namespaces/{namespace}/tables/{table}',
-  'HEAD /v1/{prefix}/namespaces/{namespace}/tables/{table}',
-  'POST /v1/{prefix}/namespaces/{namespace}/tables/{table}',
-  'DELETE /v1/{prefix}/namespaces/{namespace}/tables/{table}',
-  'POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/metrics',
-  'POST /v1/{prefix}/tables/rename',
-  'POST /v1/{prefix}/transactions/commit',
-] as const;
-
-/** GET /v1/config */
-export const getConfig: Route = (app) => {
-  app.get('/v1/config', async () => ({ defaults: {}, overrides: {}, endpoints: ENDPOINTS }));
+/**
+ * GET /v1/config. Standard clients believe the list of endpoints (REST spec: `CatalogConfig.endpoints`), so it is made of the routes
+ * that the app has, and of no others.
+ */
+export const getConfig: Route = (app, { endpoints }) => {
+  app.get('/v1/config', async () => ({
+    defaults: {},
+    overrides: { 'namespace-separator': '%1F' },
+    endpoints,
+    'idempotency-key-lifetime': KEY_LIFETIME,
+  }));
 };
+
+/** A route below `/v1` as the REST spec writes it, with its prefix; null for what is no endpoint of a catalog. */
+export function endpointOf(method: string, url: string): string | null {
+  if (!url.startsWith('/v1/') || url === '/v1/config') return null;
+  return `${method} /v1/{prefix}/${url.slice('/v1/'.length).replaceAll(/:(\w+)/g, '{$1}')}`;
+}

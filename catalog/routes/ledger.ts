@@ -22,7 +22,7 @@ function toJson(entry: LedgerEntry) {
   };
 }
 
-/** /lake/v1/ledger: retired objects that still stand. */
+/** /lake/v1/ledger: retired objects that still stand. `now-ms` is the clock that their times are of. */
 export const ledger: Route = (app, { store, clock }) => {
   app.get('/lake/v1/ledger', async (request) => {
     const { 'table-uuid': tableUuid, 'due-before-ms': dueBeforeMs } = checked(filter, request.query, 'query');
@@ -31,7 +31,7 @@ export const ledger: Route = (app, { store, clock }) => {
       ...(dueBeforeMs === undefined ? {} : { dueBeforeMs }),
     };
     const page = await store.listLedger(wanted, extensionPageOf(request));
-    return { entries: page.rows.map(toJson), ...tokenOf(page.next) };
+    return { entries: page.rows.map(toJson), 'now-ms': clock.now(), ...tokenOf(page.next) };
   });
   app.post('/lake/v1/ledger/deleted', async (request, reply) => {
     await store.markDeleted(bodyOf(request, deleted).locations, clock.now());

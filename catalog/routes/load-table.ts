@@ -1,21 +1,27 @@
 import * as z from 'zod';
+import { etagOf, isKnown, sendLoaded } from '../http/loaded.ts';
 import { checked, tableOf } from '../http/request.ts';
-import { currentFile, loadResult, onlyReferenced } from '../service/load-table.ts';
+import { onlyReferenced } from '../service/load-table.ts';
 import { noSuchTable } from '../store/not-there.ts';
-import { type Route, sendJson } from './route.ts';
+import type { Route } from './route.ts';
 
 const query = z.object({ snapshots: z.enum(['all', 'refs']).default('all') });
 
 /** GET and HEAD /v1/namespaces/{namespace}/tables/{table} */
-export const loadTable: Route = (app, context) => {
+export const loadTable: Route = (app, { store, files }) => {
   app.get('/v1/namespaces/:namespace/tables/:table', async (request, reply) => {
     const { snapshots } = checked(query, request.query, 'query');
-    const file = await currentFile(context, tableOf(request));
-    return sendJson(reply, loadResult(snapshots === 'refs' ? onlyReferenced(file) : file));
+    const table = tableOf(request);
+    const pointer = await store.findTable(table);
+    if (pointer === null) throw noSuchTable(table);
+    const etag = etagOf(pointer.metadataLocation, snapshots);
+    if (isKnown(request, etag)) return reply.code(304).header('etag', etag).send();
+    const file = await files.readStanding(pointer.metadataLocation);
+    return sendLoaded(reply, snapshots === 'refs' ? onlyReferenced(file) : file, snapshots);
   });
   app.head('/v1/namespaces/:namespace/tables/:table', async (request, reply) => {
     const table = tableOf(request);
-    if ((await context.store.findTable(table)) === null) throw noSuchTable(table);
+    if ((await store.findTable(table)) === null) throw noSuchTable(table);
     return reply.code(204).send();
   });
 };

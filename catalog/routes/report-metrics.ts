@@ -1,13 +1,28 @@
-import { tableOf } from '../http/request.ts';
+import * as z from 'zod';
+import { stringifyJson } from '../../src/iceberg/json.ts';
+import { bodyOf, tableOf } from '../http/request.ts';
 import { noSuchTable } from '../store/not-there.ts';
 import type { Route } from './route.ts';
 
-/** POST /v1/namespaces/{namespace}/tables/{table}/metrics: scan and commit reports of clients go to the log. */
-export const reportMetrics: Route = (app, { store }) => {
-  app.post('/v1/namespaces/:namespace/tables/:table/metrics', async (request, reply) => {
-    const table = tableOf(request);
-    if ((await store.findTable(table)) === null) throw noSuchTable(table);
-    request.log.debug({ table, report: request.body }, 'metrics report');
-    return reply.code(204).send();
-  });
+/** Of each table the newest reports are kept: what its readers do now, not a history. */
+const KEPT_REPORTS = 100;
+const REPORT_LIMIT_BYTES = 1024 * 1024;
+
+const body = z.looseObject({ 'report-type': z.string().min(1) });
+
+/** POST /v1/namespaces/{namespace}/tables/{table}/metrics: keeps scan and commit reports of clients. */
+export const reportMetrics: Route = (app, { store, clock }) => {
+  app.post(
+    '/v1/namespaces/:namespace/tables/:table/metrics',
+    { bodyLimit: REPORT_LIMIT_BYTES },
+    async (request, reply) => {
+      const table = tableOf(request);
+      const report = stringifyJson(bodyOf(request, body));
+      const pointer = await store.findTable(table);
+      if (pointer === null) throw noSuchTable(table);
+      const kept = { ...table, tableUuid: pointer.uuid, receivedAtMs: clock.now(), report };
+      await store.addMetricsReport(kept, KEPT_REPORTS);
+      return reply.code(204).send();
+    },
+  );
 };

@@ -6,6 +6,7 @@ import type { Fence, PointerChange, TableName } from '../store/catalog-store.ts'
 import { noSuchTable } from '../store/not-there.ts';
 import type { CatalogContext } from './context.ts';
 import { checkAgainstExpiry } from './expiry-guard.ts';
+import { requireFreeName } from './free-name.ts';
 import type { MetadataFile } from './metadata-files.ts';
 import { checkAgainstMoves } from './moved-paths.ts';
 import { surelyRefused } from './pointer-outcome.ts';
@@ -62,7 +63,7 @@ async function prepare(context: CatalogContext, change: TableChange): Promise<Pr
   const pointer = await context.store.findTable(table);
   const creates = requirements.some((requirement) => requirement.type === 'assert-create');
   if (pointer === null && !creates) throw noSuchTable(table);
-  if (pointer === null) await context.store.loadNamespace(table.namespace);
+  if (pointer === null) await requireFreeName(context, table, 'Table');
   const base = pointer === null ? null : await context.files.read(pointer.metadataLocation);
   checkRequirements(base?.metadata ?? null, requirements);
   const next = applyUpdates(base?.metadata ?? null, updates, {

@@ -4,8 +4,8 @@ import type { SortOrder } from '../../src/iceberg/sort-order.ts';
 import { newTableMetadata, type TableMetadata } from '../../src/iceberg/table-metadata.ts';
 import { joinLocation } from '../../src/storage/location.ts';
 import type { TableName } from '../store/catalog-store.ts';
-import { tableExists } from '../store/not-there.ts';
 import type { CatalogContext } from './context.ts';
+import { requireFreeName } from './free-name.ts';
 import type { MetadataFile } from './metadata-files.ts';
 import { surelyRefused } from './pointer-outcome.ts';
 
@@ -23,8 +23,7 @@ export async function stageTable(
   table: TableName,
   request: NewTableRequest,
 ): Promise<TableMetadata> {
-  await context.store.loadNamespace(table.namespace);
-  if ((await context.store.findTable(table)) !== null) throw tableExists(table);
+  await requireFreeName(context, table, 'Table');
   const uuid = context.clock.uuid();
   return newTableMetadata({
     schema: request.schema,
@@ -56,7 +55,7 @@ export async function createTable(
 }
 
 /** `<warehouse>/<namespace levels>/<table>-<uuid>`; the uuid keeps names apart that look alike once made safe for paths. */
-function defaultLocation(warehouse: string, table: TableName, uuid: string): string {
+export function defaultLocation(warehouse: string, table: TableName, uuid: string): string {
   return joinLocation(warehouse, ...table.namespace.map(pathSegment), `${pathSegment(table.name)}-${uuid}`);
 }
 

@@ -1,6 +1,10 @@
 import { LakeError } from '../../src/errors.ts';
+import type { Snapshot } from '../../src/iceberg/snapshot.ts';
 import { snapshotById, type TableMetadata } from '../../src/iceberg/table-metadata.ts';
 import type { TableUpdate } from '../../src/iceberg/updates.ts';
+
+/** Key of a snapshot's summary (spec: "Optional Snapshot Summary Fields"). */
+const CHERRY_PICKED = 'source-snapshot-id';
 
 /**
  * What expiry demands of commits beyond the spec, as no requirement can say it. Pure.
@@ -41,13 +45,27 @@ function refuseLostRefs(base: TableMetadata, next: TableMetadata, updates: reado
 function refuseLostParents(base: TableMetadata, next: TableMetadata, updates: readonly TableUpdate[]): void {
   for (const update of updates) {
     if (update.action !== 'add-snapshot') continue;
-    const { 'snapshot-id': id, 'parent-snapshot-id': parent } = update.snapshot;
-    // Some clients send null or -1 for no parent.
-    if (parent === undefined || parent === null || parent < 0n) continue;
-    if (snapshotById(base, parent) !== undefined || snapshotById(next, parent) !== undefined) continue;
-    throw new LakeError('conflict', `Snapshot ${id} was derived from snapshot ${parent}, which is expired`, {
-      where: base.location,
-      hint: 'Nothing was committed: files that it names may be deleted. Refresh the table and derive the change anew.',
-    });
+    for (const source of sourcesOf(update.snapshot)) {
+      if (snapshotById(base, source) !== undefined || snapshotById(next, source) !== undefined) continue;
+      throw new LakeError(
+        'conflict',
+        `Snapshot ${update.snapshot['snapshot-id']} was derived from snapshot ${source}, which is expired`,
+        {
+          where: base.location,
+          hint: 'Nothing was committed: files that it names may be deleted. Refresh the table and derive the change anew.',
+        },
+      );
+    }
   }
+}
+
+/** The snapshots whose files a snapshot carries on: its parent's, and those of one that it was cherry-picked from. */
+function sourcesOf(snapshot: Snapshot): readonly bigint[] {
+  const parent = snapshot['parent-snapshot-id'];
+  const picked = snapshot.summary[CHERRY_PICKED];
+  return [
+    // Some clients send null or -1 for no parent.
+    ...(parent === undefined || parent === null || parent < 0n ? [] : [parent]),
+    ...(picked !== undefined && /^\d+$/.test(picked) ? [BigInt(picked)] : []),
+  ];
 }

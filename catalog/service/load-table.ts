@@ -9,11 +9,11 @@ import type { MetadataFile } from './metadata-files.ts';
 export async function currentFile(context: CatalogContext, table: TableName): Promise<MetadataFile> {
   const pointer = await context.store.findTable(table);
   if (pointer === null) throw noSuchTable(table);
-  return context.files.read(pointer.metadataLocation);
+  return context.files.readStanding(pointer.metadataLocation);
 }
 
-/** A load-table answer (REST spec: `LoadTableResult`) as JSON text, the metadata put in as it is stored. */
-export function loadResult(file: MetadataFile): string {
+/** A load-table or load-view answer (REST spec: `LoadTableResult`, `LoadViewResult`) as JSON text, the metadata put in as it is stored. */
+export function loadResult(file: Pick<MetadataFile, 'location' | 'text'>): string {
   return `{"metadata-location":${JSON.stringify(file.location)},"metadata":${file.text},"config":{}}`;
 }
 

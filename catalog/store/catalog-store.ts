@@ -13,6 +13,11 @@ export interface TablePointer extends TableName {
   readonly metadataLocation: string;
 }
 
+/** Something whose files have to stay: a table, a view, or a dropped table that can be brought back. */
+export interface StandingPointer extends TablePointer {
+  readonly kind: 'table' | 'view' | 'dropped';
+}
+
 /** A compare-and-set of a table's pointer; `expected` null creates the table. */
 export interface PointerChange extends TablePointer {
   readonly expected: string | null;
@@ -24,6 +29,54 @@ export interface PointerChange extends TablePointer {
 export interface PageRequest {
   readonly after?: string;
   readonly limit?: number;
+}
+
+/**
+ * `dropped`: can be brought back. `purging`: its files are being listed; `listed`: they are, and those go that no other table names;
+ * `purged`: they are gone.
+ */
+export type DropState = 'dropped' | 'purging' | 'listed' | 'purged';
+
+export interface DroppedTable extends TablePointer {
+  readonly id: string;
+  readonly droppedAtMs: number;
+  readonly state: DropState;
+  /** Why its purge waits, or what it left. */
+  readonly note: string | null;
+}
+
+/** How a table leaves the catalog. */
+export interface TableDrop {
+  /** Where the table has to be; null for wherever it is. */
+  readonly expected: string | null;
+  /** What to remember of it; null for nothing. */
+  readonly record: { readonly id: string; readonly nowMs: number; readonly state: DropState } | null;
+}
+
+/** A candidate of a purge: `object` is the same for all spellings of a location. */
+export interface PurgeFile {
+  readonly object: string;
+  readonly location: string;
+}
+
+export interface MetricsReport extends TableName {
+  readonly seq: number;
+  readonly tableUuid: string;
+  readonly receivedAtMs: number;
+  /** JSON text, as the client sent it. */
+  readonly report: string;
+}
+
+/** What is known of a request that carried an idempotency key. */
+export interface IdempotencyRecord {
+  readonly key: string;
+  /** Of the request: a key belongs to one. */
+  readonly digest: string;
+  readonly createdAtMs: number;
+  /** Null if the change was applied and the answer never sent. */
+  readonly status: number | null;
+  /** JSON text; null where the answer has none, or is to be made anew from the catalog's state. */
+  readonly body: string | null;
 }
 
 export interface RelocationStateChange {
@@ -130,11 +183,52 @@ export interface CatalogStore {
   listTables(namespace: Levels, page: PageRequest): Promise<Page<string>>;
   /** The pointers of all tables at one moment, ordered by uuid: a table that is renamed stands there once. */
   allTables(): Promise<readonly TablePointer[]>;
+  /** The pointers of all tables, views and restorable drops at one moment, ordered by uuid. */
+  allStanding(): Promise<readonly StandingPointer[]>;
   findTable(table: TableName): Promise<TablePointer | null>;
   /** All pointers or none. `conflict` if one is not at `expected`, `already-exists`, `not-found` for a namespace. */
   changePointers(changes: readonly PointerChange[]): Promise<void>;
-  dropTable(table: TableName): Promise<TablePointer>;
+  /** As `changePointers`; a table that is replaced by one of another uuid is remembered as dropped. */
+  registerTable(change: PointerChange, replaced: TableDrop['record']): Promise<void>;
+  /** `not-found`; `conflict` if it is not at `drop.expected`. */
+  dropTable(table: TableName, drop: TableDrop): Promise<TablePointer>;
+  listDropped(states: readonly DropState[], page: PageRequest): Promise<Page<DroppedTable>>;
+  /** `not-found`. */
+  getDropped(id: string): Promise<DroppedTable>;
+  /** Under its old name if `to` is null. `not-found`, `already-exists`, `conflict` if its purge began. */
+  undrop(id: string, to: TableName | null): Promise<TablePointer>;
+  /** `conflict` if it began already. */
+  startPurge(id: string): Promise<void>;
+  setPurgeState(
+    id: string,
+    change: { readonly state: DropState; readonly note: string | null },
+  ): Promise<void>;
+  addPurgeFiles(id: string, files: readonly PurgeFile[]): Promise<void>;
+  /** How many of `objects` were candidates. */
+  removePurgeFiles(id: string, objects: readonly string[]): Promise<number>;
+  /** Takes off what a relocation retired and the ledger still has. */
+  leaveToLedger(id: string): Promise<number>;
+  nextPurgeFiles(id: string, limit: number): Promise<readonly PurgeFile[]>;
+  isLeased(tableUuid: string, nowMs: number): Promise<boolean>;
+
+  /** Keeps a report; of each table the newest `keep` stay. */
+  addMetricsReport(report: Omit<MetricsReport, 'seq'>, keep: number): Promise<void>;
+  listMetricsReports(tableUuid: string, page: PageRequest): Promise<Page<MetricsReport>>;
+
+  findIdempotencyRecord(key: string): Promise<IdempotencyRecord | null>;
+  /** Keeps a final answer; forgets records older than `forgetBeforeMs`. */
+  saveIdempotencyRecord(record: IdempotencyRecord, forgetBeforeMs: number): Promise<void>;
+
+  /** `not-found` for the table or the namespace, `already-exists` if a table or view has the name. */
   renameTable(from: TableName, to: TableName): Promise<void>;
+
+  /** `not-found` for the namespace. */
+  listViews(namespace: Levels, page: PageRequest): Promise<Page<string>>;
+  findView(view: TableName): Promise<TablePointer | null>;
+  /** A compare-and-set of a view's pointer; errors as for tables, whose names views share. */
+  changeView(change: PointerChange): Promise<void>;
+  dropView(view: TableName): Promise<TablePointer>;
+  renameView(from: TableName, to: TableName): Promise<void>;
 
   /** `conflict` while another lease of the table lives. */
   acquireLease(

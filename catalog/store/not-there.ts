@@ -19,8 +19,24 @@ export function noSuchTable(table: TableName): LakeError {
   });
 }
 
-export function tableExists(table: TableName): LakeError {
-  return new LakeError('already-exists', `Table already exists: ${tableText(table)}`);
+export function noSuchView(view: TableName): LakeError {
+  return new LakeError('not-found', `View does not exist: ${tableText(view)}`, {
+    context: { type: 'NoSuchViewException' },
+  });
+}
+
+/** What a name in a namespace may stand for. */
+export type Relation = 'Table' | 'View';
+
+/** The name of a `wanted` one is taken by a `found` one: tables and views share their names. */
+export function nameTaken(name: TableName, wanted: Relation, found: Relation): LakeError {
+  const what = wanted === found ? found : `${found} with same name`;
+  return new LakeError('already-exists', `${what} already exists: ${tableText(name)}`);
+}
+
+export function targetTaken(from: TableName, to: TableName, found: Relation): LakeError {
+  const what = `Cannot rename ${tableText(from)} to ${tableText(to)}. ${found} already exists`;
+  return new LakeError('already-exists', what);
 }
 
 /** Another commit came first. */

@@ -5,6 +5,7 @@ import { MIGRATIONS, SCHEMA, SCHEMA_VERSION } from './sqlite-schema.ts';
 
 const BUSY_TIMEOUT_MS = 15_000;
 const SQLITE_BUSY = 5;
+const SQLITE_FULL = 13;
 const OPEN_ATTEMPTS = 100;
 
 export type Row = Readonly<Record<string, unknown>>;
@@ -49,7 +50,9 @@ export class SqliteDatabase {
       this.#database.exec('COMMIT');
     } catch (error) {
       this.#rollbackQuietly();
-      throw this.#inDoubt(error);
+      // Without room the commit record was not written whole: once the transaction has ended, it is certain that it was undone.
+      const isUndone = resultCode(error) === SQLITE_FULL && !this.#database.isTransaction;
+      throw isUndone ? fromSqlite(error, this.#path) : this.#inDoubt(error);
     }
     return result;
   }
@@ -177,7 +180,9 @@ function fromSqlite(error: unknown, path: string): unknown {
   const hint =
     code === SQLITE_BUSY
       ? 'Another process holds the database for long: try again. Nothing was applied.'
-      : 'Check the disk and the rights on the file. Nothing was applied.';
+      : code === SQLITE_FULL
+        ? 'Make room on its disk and try again. Nothing was applied.'
+        : 'Check the disk and the rights on the file. Nothing was applied.';
   return new LakeError('unavailable', `The catalog database failed: ${error.message}`, {
     where: path,
     hint,

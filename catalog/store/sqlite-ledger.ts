@@ -1,8 +1,9 @@
 import type { Fence, LedgerEntry, Page, PageRequest, Swap } from './catalog-store.ts';
 import { movedOn } from './not-there.ts';
 import type { Row, SqliteDatabase } from './sqlite-database.ts';
+import { limitOf, splitLevels, toPage } from './sqlite-namespaces.ts';
 import { MOVE_KINDS, oneOf, requireSwappable } from './sqlite-relocations.ts';
-import { changePointer, limitOf, splitLevels, toPage } from './sqlite-tables.ts';
+import { changePointer } from './sqlite-tables.ts';
 
 /** Pointer, state, ledger and fences, inside the caller's transaction. */
 export function swap(database: SqliteDatabase, request: Swap): void {
@@ -11,7 +12,7 @@ export function swap(database: SqliteDatabase, request: Swap): void {
   if (relocation.tableUuid !== request.pointer.uuid) {
     throw movedOn('The table was dropped and created anew since this relocation began');
   }
-  changePointer(database, request.pointer);
+  changePointer(database, 'Table', request.pointer);
   const until = nowMs + relocation.graceMs;
   database.run(
     `INSERT INTO ledger (table_uuid, location, kind, relocation_id, retired_at_ms, delete_after_ms)

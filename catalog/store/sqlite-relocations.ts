@@ -11,7 +11,7 @@ import type {
   RelocationStateChange,
 } from './catalog-store.ts';
 import type { Row, SqliteDatabase } from './sqlite-database.ts';
-import { joinLevels, limitOf, splitLevels, toPage } from './sqlite-tables.ts';
+import { joinLevels, limitOf, splitLevels, toPage } from './sqlite-namespaces.ts';
 
 export const MOVE_KINDS = [
   'data',

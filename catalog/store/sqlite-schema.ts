@@ -1,3 +1,49 @@
+/** What version 3 added. */
+const VERSION_3 = `
+CREATE TABLE IF NOT EXISTS views (
+  namespace TEXT NOT NULL REFERENCES namespaces (levels),
+  name TEXT NOT NULL,
+  uuid TEXT NOT NULL,
+  metadata_location TEXT NOT NULL,
+  PRIMARY KEY (namespace, name)
+) STRICT;
+CREATE INDEX IF NOT EXISTS tables_of_uuid ON tables (uuid);
+CREATE TABLE IF NOT EXISTS dropped_tables (
+  drop_id TEXT PRIMARY KEY,
+  namespace TEXT NOT NULL,
+  name TEXT NOT NULL,
+  uuid TEXT NOT NULL,
+  metadata_location TEXT NOT NULL,
+  dropped_at_ms INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  note TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS dropped_tables_of_uuid ON dropped_tables (uuid);
+CREATE TABLE IF NOT EXISTS purge_files (
+  drop_id TEXT NOT NULL REFERENCES dropped_tables (drop_id),
+  object TEXT NOT NULL,
+  location TEXT NOT NULL,
+  PRIMARY KEY (drop_id, object)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS idempotency_keys (
+  key TEXT PRIMARY KEY,
+  digest TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  status INTEGER,
+  body TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS idempotency_keys_age ON idempotency_keys (created_at_ms);
+CREATE TABLE IF NOT EXISTS metrics_reports (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  table_uuid TEXT NOT NULL,
+  namespace TEXT NOT NULL,
+  name TEXT NOT NULL,
+  received_at_ms INTEGER NOT NULL,
+  report TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS metrics_reports_of_table ON metrics_reports (table_uuid, seq);
+`;
+
 /** Tables of the catalog's database. Namespaces are their levels joined by U+001F. */
 export const SCHEMA = `
 CREATE TABLE IF NOT EXISTS namespaces (
@@ -62,7 +108,7 @@ CREATE TABLE IF NOT EXISTS fences (
   after_sequence_number INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (table_uuid, ref, snapshot_id)
 ) STRICT;
-PRAGMA user_version = 2;
+${VERSION_3}PRAGMA user_version = 3;
 `;
 
 /** What brings a database of an older version to the next one, by the older version. */
@@ -71,7 +117,8 @@ export const MIGRATIONS: ReadonlyMap<number, string> = new Map([
     1,
     'ALTER TABLE fences ADD COLUMN after_sequence_number INTEGER NOT NULL DEFAULT 0; PRAGMA user_version = 2;',
   ],
+  [2, `${VERSION_3}PRAGMA user_version = 3;`],
 ]);
 
 /** The version that `SCHEMA` makes. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;

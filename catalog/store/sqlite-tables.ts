@@ -1,103 +1,38 @@
 import { LakeError } from '../../src/errors.ts';
-import type { Levels, Page, PageRequest, PointerChange, TableName, TablePointer } from './catalog-store.ts';
-import { movedOn, noSuchNamespace, noSuchTable, tableExists, tableText } from './not-there.ts';
+import type {
+  Levels,
+  Page,
+  PageRequest,
+  PointerChange,
+  StandingPointer,
+  TableName,
+  TablePointer,
+} from './catalog-store.ts';
+import {
+  movedOn,
+  nameTaken,
+  noSuchTable,
+  noSuchView,
+  type Relation,
+  tableText,
+  targetTaken,
+} from './not-there.ts';
 import type { Row, SqliteDatabase } from './sqlite-database.ts';
+import { joinLevels, limitOf, requireNamespace, splitLevels, toPage } from './sqlite-namespaces.ts';
 
-const SEPARATOR = '\u001f';
+/** Tables and views stand in tables of the same shape. */
+const STORED: Readonly<Record<Relation, 'tables' | 'views'>> = { Table: 'tables', View: 'views' };
+const ABSENT = { Table: noSuchTable, View: noSuchView };
 
-/** How a namespace stands in the database. */
-export const joinLevels = (levels: Levels): string => levels.join(SEPARATOR);
-export const splitLevels = (text: string): Levels => text.split(SEPARATOR);
-
-/** Cuts `rows` (fetched with one more than the limit) to a page. */
-export function toPage<T>(rows: readonly T[], page: PageRequest, keyOf: (row: T) => string): Page<T> {
-  if (page.limit === undefined || rows.length <= page.limit) return { rows, next: null };
-  const kept = rows.slice(0, page.limit);
-  const last = kept.at(-1);
-  return { rows: kept, next: last === undefined ? null : keyOf(last) };
-}
-
-/** The LIMIT that lets `toPage` see whether more follows; -1 is SQLite's "all". */
-export const limitOf = (page: PageRequest): number => (page.limit === undefined ? -1 : page.limit + 1);
-
-export function listNamespaces(database: SqliteDatabase, parent: Levels, page: PageRequest): Page<Levels> {
-  if (parent.length > 0) requireNamespace(database, parent);
-  const prefix = parent.length === 0 ? '' : joinLevels(parent) + SEPARATOR;
-  const rows = database.all(
-    `SELECT levels FROM namespaces
-     WHERE substr(levels, 1, length(?1)) = ?1 AND instr(substr(levels, length(?1) + 1), char(31)) = 0
-       AND levels > ?2
-     ORDER BY levels LIMIT ?3`,
-    prefix,
-    page.after ?? '',
-    limitOf(page),
-  );
-  const levels = rows.map((row) => splitLevels(String(row['levels'])));
-  return toPage(levels, page, joinLevels);
-}
-
-export function createNamespace(
+export function listNames(
   database: SqliteDatabase,
-  levels: Levels,
-  properties: Readonly<Record<string, string>>,
-): void {
-  if (findNamespace(database, levels) !== null) {
-    throw new LakeError('already-exists', `Namespace already exists: ${levels.join('.')}`);
-  }
-  for (let depth = 1; depth < levels.length; depth++) {
-    database.run(
-      "INSERT INTO namespaces VALUES (?, '{}') ON CONFLICT DO NOTHING",
-      joinLevels(levels.slice(0, depth)),
-    );
-  }
-  database.run('INSERT INTO namespaces VALUES (?, ?)', joinLevels(levels), JSON.stringify(properties));
-}
-
-function findNamespace(database: SqliteDatabase, levels: Levels): Readonly<Record<string, string>> | null {
-  const row = database.get('SELECT properties FROM namespaces WHERE levels = ?', joinLevels(levels));
-  return row === undefined ? null : JSON.parse(String(row['properties']));
-}
-
-/** The properties of a namespace that has to be there. */
-export function requireNamespace(database: SqliteDatabase, levels: Levels): Readonly<Record<string, string>> {
-  const properties = findNamespace(database, levels);
-  if (properties === null) throw noSuchNamespace(levels);
-  return properties;
-}
-
-export function writeProperties(
-  database: SqliteDatabase,
-  levels: Levels,
-  properties: Readonly<Record<string, string>>,
-): void {
-  database.run(
-    'UPDATE namespaces SET properties = ? WHERE levels = ?',
-    JSON.stringify(properties),
-    joinLevels(levels),
-  );
-}
-
-export function dropNamespace(database: SqliteDatabase, levels: Levels): void {
-  requireNamespace(database, levels);
-  const key = joinLevels(levels);
-  const held = database.get(
-    `SELECT 1 FROM tables WHERE namespace = ?1
-     UNION ALL SELECT 1 FROM namespaces WHERE substr(levels, 1, length(?2)) = ?2 LIMIT 1`,
-    key,
-    key + SEPARATOR,
-  );
-  if (held !== undefined) {
-    throw new LakeError('not-empty', `Namespace ${levels.join('.')} is not empty`, {
-      hint: 'Drop its tables and inner namespaces first.',
-    });
-  }
-  database.run('DELETE FROM namespaces WHERE levels = ?', key);
-}
-
-export function listTables(database: SqliteDatabase, namespace: Levels, page: PageRequest): Page<string> {
+  relation: Relation,
+  namespace: Levels,
+  page: PageRequest,
+): Page<string> {
   requireNamespace(database, namespace);
   const rows = database.all(
-    'SELECT name FROM tables WHERE namespace = ? AND name > ? ORDER BY name LIMIT ?',
+    `SELECT name FROM ${STORED[relation]} WHERE namespace = ? AND name > ? ORDER BY name LIMIT ?`,
     joinLevels(namespace),
     page.after ?? '',
     limitOf(page),
@@ -114,13 +49,27 @@ export function allTables(database: SqliteDatabase): readonly TablePointer[] {
   );
 }
 
-export function findTable(database: SqliteDatabase, table: TableName): TablePointer | null {
-  const row = database.get(
-    'SELECT uuid, metadata_location FROM tables WHERE namespace = ? AND name = ?',
-    joinLevels(table.namespace),
-    table.name,
+/** One statement, so that no drop, undrop or rename can come in between. */
+export function allStanding(database: SqliteDatabase): readonly StandingPointer[] {
+  const rows = database.all(
+    `SELECT 'table' AS kind, namespace, name, uuid, metadata_location FROM tables
+     UNION ALL SELECT 'view', namespace, name, uuid, metadata_location FROM views
+     UNION ALL SELECT 'dropped', namespace, name, uuid, metadata_location FROM dropped_tables WHERE state = 'dropped'
+     ORDER BY uuid`,
   );
-  return row === undefined ? null : pointerOf(table, row);
+  return rows.map((row) => ({
+    ...pointerOf({ namespace: splitLevels(String(row['namespace'])), name: String(row['name']) }, row),
+    kind: row['kind'] === 'table' || row['kind'] === 'view' ? row['kind'] : 'dropped',
+  }));
+}
+
+export function find(database: SqliteDatabase, relation: Relation, name: TableName): TablePointer | null {
+  const row = database.get(
+    `SELECT uuid, metadata_location FROM ${STORED[relation]} WHERE namespace = ? AND name = ?`,
+    joinLevels(name.namespace),
+    name.name,
+  );
+  return row === undefined ? null : pointerOf(name, row);
 }
 
 function pointerOf(table: TableName, row: Row): TablePointer {
@@ -132,52 +81,101 @@ function pointerOf(table: TableName, row: Row): TablePointer {
   };
 }
 
+/** What has the name, if anything. */
+function holder(database: SqliteDatabase, name: TableName): Relation | null {
+  if (find(database, 'Table', name) !== null) return 'Table';
+  return find(database, 'View', name) === null ? null : 'View';
+}
+
 /** One compare-and-set inside the caller's transaction. */
-export function changePointer(database: SqliteDatabase, change: PointerChange): void {
-  const current = findTable(database, change);
-  const namespace = joinLevels(change.namespace);
+export function changePointer(database: SqliteDatabase, relation: Relation, change: PointerChange): void {
+  const current = find(database, relation, change);
   if (change.expected === null) {
-    requireNamespace(database, change.namespace);
-    if (current !== null) throw tableExists(change);
-    database.run(
-      'INSERT INTO tables VALUES (?, ?, ?, ?)',
-      namespace,
-      change.name,
-      change.uuid,
-      change.metadataLocation,
-    );
+    insert(database, relation, change);
     return;
   }
-  if (current === null) throw noSuchTable(change);
+  if (current === null) throw ABSENT[relation](change);
   if (current.metadataLocation !== change.expected) {
-    throw movedOn(`Table ${tableText(change)} was changed by another commit`);
+    throw movedOn(`${relation} ${tableText(change)} was changed by another commit`);
   }
+  if (relation === 'Table' && current.uuid !== change.uuid) takeUuid(database, change);
   database.run(
-    'UPDATE tables SET uuid = ?, metadata_location = ? WHERE namespace = ? AND name = ?',
+    `UPDATE ${STORED[relation]} SET uuid = ?, metadata_location = ? WHERE namespace = ? AND name = ?`,
     change.uuid,
     change.metadataLocation,
-    namespace,
+    joinLevels(change.namespace),
     change.name,
   );
 }
 
-export function dropTable(database: SqliteDatabase, table: TableName): TablePointer {
-  const pointer = findTable(database, table);
-  if (pointer === null) throw noSuchTable(table);
+function insert(database: SqliteDatabase, relation: Relation, pointer: TablePointer): void {
+  requireNamespace(database, pointer.namespace);
+  const found = holder(database, pointer);
+  if (found !== null) throw nameTaken(pointer, relation, found);
+  if (relation === 'Table') takeUuid(database, pointer);
   database.run(
-    'DELETE FROM tables WHERE namespace = ? AND name = ?',
-    joinLevels(table.namespace),
-    table.name,
+    `INSERT INTO ${STORED[relation]} VALUES (?, ?, ?, ?)`,
+    joinLevels(pointer.namespace),
+    pointer.name,
+    pointer.uuid,
+    pointer.metadataLocation,
+  );
+}
+
+/**
+ * Leases, journal, ledger and fences go by a table's uuid, so that no two names may share one. A dropped table that is registered
+ * anew cannot be brought back a second time; one whose purge began is lost.
+ */
+function takeUuid(database: SqliteDatabase, pointer: TablePointer): void {
+  const other = database.get('SELECT namespace, name FROM tables WHERE uuid = ?', pointer.uuid);
+  if (other !== undefined) {
+    const name = { namespace: splitLevels(String(other['namespace'])), name: String(other['name']) };
+    throw new LakeError(
+      'already-exists',
+      `Table with same uuid already exists: ${tableText(name)} (${pointer.uuid})`,
+      { hint: 'Nothing was changed: rename that table, or drop it (without purge) first.' },
+    );
+  }
+  const purged = "SELECT 1 FROM dropped_tables WHERE uuid = ? AND state <> 'dropped'";
+  if (database.get(purged, pointer.uuid) !== undefined) {
+    throw new LakeError(
+      'already-exists',
+      `Table ${pointer.uuid} was dropped with purge: its files are deleted`,
+      {
+        hint: 'Nothing was changed: create a table of its own with a new uuid.',
+      },
+    );
+  }
+  database.run('DELETE FROM dropped_tables WHERE uuid = ?', pointer.uuid);
+}
+
+/** `expected`: where its metadata has to be; null for wherever it is. */
+export function drop(
+  database: SqliteDatabase,
+  relation: Relation,
+  name: TableName,
+  expected: string | null,
+): TablePointer {
+  const pointer = find(database, relation, name);
+  if (pointer === null) throw ABSENT[relation](name);
+  if (expected !== null && pointer.metadataLocation !== expected) {
+    throw movedOn(`${relation} ${tableText(name)} was changed by another commit`);
+  }
+  database.run(
+    `DELETE FROM ${STORED[relation]} WHERE namespace = ? AND name = ?`,
+    joinLevels(name.namespace),
+    name.name,
   );
   return pointer;
 }
 
-export function renameTable(database: SqliteDatabase, from: TableName, to: TableName): void {
-  if (findTable(database, from) === null) throw noSuchTable(from);
+export function rename(database: SqliteDatabase, relation: Relation, from: TableName, to: TableName): void {
+  if (find(database, relation, from) === null) throw ABSENT[relation](from);
   requireNamespace(database, to.namespace);
-  if (findTable(database, to) !== null) throw tableExists(to);
+  const found = holder(database, to);
+  if (found !== null) throw targetTaken(from, to, found);
   database.run(
-    'UPDATE tables SET namespace = ?, name = ? WHERE namespace = ? AND name = ?',
+    `UPDATE ${STORED[relation]} SET namespace = ?, name = ? WHERE namespace = ? AND name = ?`,
     joinLevels(to.namespace),
     to.name,
     joinLevels(from.namespace),

@@ -29,6 +29,7 @@ export async function openEmbeddedCatalog(options: EmbeddedCatalogOptions): Prom
     objects,
     clock,
     warehouse,
+    awaitPurges: true,
     ...(tiers === undefined ? {} : { tiers }),
   });
   const inject = async (url: string, init: RequestInit): Promise<Response> => {

@@ -6,11 +6,27 @@ export interface ListedTable extends TableIdentifier {
   readonly 'metadata-location': string;
 }
 
+/** What else has files that stay: a view (`table-uuid` is its own), or a dropped table that can be brought back. */
+export interface ListedOther extends ListedTable {
+  readonly kind: 'view' | 'dropped';
+}
+
+/** Everything in the catalog that has files, at one moment. */
+export interface StandingListing {
+  readonly tables: readonly ListedTable[];
+  /** Absent where the catalog is of a version that does not tell. */
+  readonly others?: readonly ListedOther[];
+}
+
+/** All that has files, at one moment. Fails with `unsupported` where the catalog is not a Lakewarden one. */
+export function listStanding(catalog: Catalog): Promise<StandingListing> {
+  return catalog.extension<StandingListing>('GET', '/lake/v1/tables');
+}
+
 /**
  * Every table of the catalog, each once by its uuid, as they all were at one moment: no rename can hide one.
  * Fails with `unsupported` where the catalog is not a Lakewarden one.
  */
 export async function listEveryTable(catalog: Catalog): Promise<readonly ListedTable[]> {
-  const found = await catalog.extension<{ tables: readonly ListedTable[] }>('GET', '/lake/v1/tables');
-  return found.tables;
+  return (await listStanding(catalog)).tables;
 }

@@ -1,6 +1,6 @@
 import { LakeError } from '../errors.ts';
 import { parseJson, stringifyJson } from '../iceberg/json.ts';
-import { parseTableMetadata } from '../iceberg/metadata-json.ts';
+import { tableMetadataOf } from '../iceberg/metadata-json.ts';
 import type {
   Catalog,
   CreateTableRequest,
@@ -257,7 +257,7 @@ function asTable(identifier: TableIdentifier, body: unknown): LoadedTable {
   return {
     identifier,
     ...(typeof location === 'string' ? { metadataLocation: location } : {}),
-    metadata: parseTableMetadata(stringifyJson(field(body, 'metadata'))),
+    metadata: tableMetadataOf(field(body, 'metadata')),
     config: asProperties(field(body, 'config')),
   };
 }

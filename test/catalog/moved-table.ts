@@ -154,9 +154,13 @@ export async function movedTable(under: CatalogUnderTest): Promise<MovedTable> {
     id: ID.p,
     sequenceNumber: 1,
     manifests: [moved.p],
-    list: 'p',
+    list: 'snap-p-moved',
   });
-  const newH = await putSnapshot(objects, before, { ...onP, manifests: [moved.p, moved.h], list: 'h' });
+  const newH = await putSnapshot(objects, before, {
+    ...onP,
+    manifests: [moved.p, moved.h],
+    list: 'snap-h-moved',
+  });
   const moves = [
     ...(['p', 'h'] as const).map((one) => ({ from: OLD[one], to: NEW[one], kind: 'data', size: 10 })),
     { from: stale.p.manifestPath, to: moved.p.manifestPath, kind: 'manifest', size: 1 },

@@ -55,6 +55,17 @@ export function catalogContract(name: string, open: () => Promise<CatalogUnderTe
       });
     });
 
+    it('takes names with slashes, dots and whatever else a path escapes', async () => {
+      const { catalog } = under;
+      for (const name of ['a/b', 'a.b', 'x y+z%2F?#é', 'q\'"u']) {
+        const identifier = { namespace: ['n/m', 'o.p'], name };
+        const { metadata } = await newTable(catalog, identifier);
+        expect((await catalog.loadTable(identifier)).metadata).toEqual(metadata);
+        await catalog.dropTable(identifier);
+        expect(await catalog.tableExists(identifier)).toBe(false);
+      }
+    });
+
     it('stages a create and commits it once', async () => {
       const { catalog } = under;
       await catalog.createNamespace(T.namespace);

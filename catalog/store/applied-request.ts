@@ -1,0 +1,32 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/** A request that carries an idempotency key, while it runs. */
+export interface AppliedRequest {
+  readonly key: string;
+  readonly digest: string;
+  readonly createdAtMs: number;
+  /** True once a change of this request was noted. */
+  noted: boolean;
+  /** True if it is answered from what is known, and does nothing. */
+  readonly replayed: boolean;
+}
+
+const running = new AsyncLocalStorage<AppliedRequest>();
+
+/** Runs `work` as the given request: every change of the store in it notes the request's key in its own transaction. */
+export function runAs<T>(request: AppliedRequest, work: () => T): T {
+  return running.run(request, work);
+}
+
+/**
+ * The request that the caller works for, if it carries a key. A store writes it down in the transaction of the change itself: after
+ * a crash between the change and the answer, a repeated request is known to have been applied.
+ */
+export function appliedRequest(): AppliedRequest | undefined {
+  return running.getStore();
+}
+
+/** Runs `work` for nobody's request: what goes on after the answer is no part of it. */
+export function runForNobody<T>(work: () => T): T {
+  return running.exit(work);
+}
