@@ -13,11 +13,13 @@ import { loadLake } from '../src/config.ts';
 import { openDuckDb } from '../src/engine/duckdb.ts';
 import { runPipeline } from '../src/pipeline/run.ts';
 import { openLake } from '../src/project/open-lake.ts';
+import { type Figures, measured, median, printFigures, rounded } from './figures.ts';
 import { FLIGHTS } from './flights-source.ts';
 
+const ROWS = 3_000_000;
 const MAIN = resolve(import.meta.dirname, '../src/cli/main.ts');
 
-async function landed(folder: string): Promise<number> {
+async function landed(folder: string): Promise<Figures> {
   execFileSync(process.execPath, [
     '--disable-warning=ExperimentalWarning',
     MAIN,
@@ -26,31 +28,33 @@ async function landed(folder: string): Promise<number> {
     '--example',
     'flights',
   ]);
-  const started = performance.now();
-  const lake = await openLake(await loadLake(folder, {}), systemClock);
-  try {
-    await runPipeline(lake, { select: ['bronze.flights'] });
-  } finally {
-    await lake.close();
-  }
-  return performance.now() - started;
+  return measured(async () => {
+    const lake = await openLake(await loadLake(folder, {}), systemClock);
+    try {
+      await runPipeline(lake, { select: ['bronze.flights'] });
+    } finally {
+      await lake.close();
+    }
+    return ROWS;
+  });
 }
 
-async function copied(folder: string): Promise<number> {
+async function copied(folder: string): Promise<Figures> {
   const engine = await openDuckDb({ tempDirectory: join(folder, 'spill') });
   try {
-    const started = performance.now();
-    await engine.run(
-      `COPY (SELECT * FROM read_parquet('${FLIGHTS}')) TO '${folder}-bare.parquet' (FORMAT parquet, COMPRESSION zstd)`,
-    );
-    return performance.now() - started;
+    return await measured(async () => {
+      await engine.run(
+        `COPY (SELECT * FROM read_parquet('${FLIGHTS}')) TO '${folder}-bare.parquet' (FORMAT parquet, COMPRESSION zstd)`,
+      );
+      return ROWS;
+    });
   } finally {
     await engine.close();
   }
 }
 
 const rounds = Number(process.argv[2] ?? 3);
-const [ours, peer]: [number[], number[]] = [[], []];
+const [ours, peer]: [Figures[], Figures[]] = [[], []];
 for (let round = 0; round < rounds; round++) {
   const parent = await mkdtemp(join(tmpdir(), 'lake-bench-'));
   try {
@@ -60,16 +64,17 @@ for (let round = 0; round < rounds; round++) {
     await rm(parent, { recursive: true, force: true });
   }
 }
-const median = (numbers: readonly number[]): number =>
-  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
-const [a, b] = [median(ours), median(peer)];
-const figures = {
+const of = (all: readonly Figures[], key: keyof Figures): number => median(all.map((one) => one[key]));
+const [ms, cpuMs] = [of(ours, 'ms'), of(ours, 'cpu_ms')];
+printFigures({
   bench: 'bronze-landing',
   rounds,
-  ours_ms: Math.round(a),
-  duckdb_copy_ms: Math.round(b),
-  rows_per_s: Math.round(3e9 / a),
+  ours_ms: Math.round(ms),
+  ours_cpu_ms: Math.round(cpuMs),
+  duckdb_copy_ms: Math.round(of(peer, 'ms')),
+  duckdb_copy_cpu_ms: Math.round(of(peer, 'cpu_ms')),
+  rows_per_s: Math.round((ROWS / ms) * 1000),
+  rows_per_cpu_s: Math.round((ROWS / cpuMs) * 1000),
   mark_rows_per_s: 1_000_000,
-  ratio_to_copy: Number((b / a).toFixed(2)),
-};
-process.stdout.write(`${JSON.stringify(figures)}\n`);
+  ratio_to_copy: rounded(of(peer, 'ms') / ms),
+});

@@ -15,6 +15,7 @@ import { LocalStore } from '../src/storage/local.ts';
 import { commitWithRetry } from '../src/table/commit.ts';
 import { newChange } from '../src/table/snapshot-files.ts';
 import { stageSnapshot } from '../src/table/stage-snapshot.ts';
+import { measured, printFigures, rounded } from './figures.ts';
 
 const FILES = Number(process.argv[2] ?? 100_000);
 const FILES_PER_COMMIT = 10_000;
@@ -72,12 +73,12 @@ async function commit(paths: readonly string[], removed: ReadonlySet<string>): P
 interface Figure {
   readonly what: string;
   readonly seconds: number;
+  readonly cpuSeconds: number;
 }
 
 async function timed(what: string, work: () => Promise<number>): Promise<Figure> {
-  const start = process.hrtime.bigint();
-  const files = await work();
-  const seconds = Number(process.hrtime.bigint() - start) / 1e9;
+  const { ms, cpu_ms: cpuMs, count: files } = await measured(work);
+  const seconds = ms / 1000;
   const rss = Math.round(process.memoryUsage().rss / 1e6);
   console.log(
     `${what.padEnd(34)} ${String(files).padStart(8)} files  ${seconds.toFixed(2).padStart(7)} s  ${Math.round(
@@ -86,7 +87,7 @@ async function timed(what: string, work: () => Promise<number>): Promise<Figure>
       .toLocaleString('en-US')
       .padStart(9)} files/s  rss ${rss} MB`,
   );
-  return { what, seconds };
+  return { what, seconds, cpuSeconds: cpuMs / 1000 };
 }
 
 async function countListed(prefix: string): Promise<number> {
@@ -101,7 +102,17 @@ async function deleteBare(paths: readonly string[]): Promise<number> {
 }
 
 function ratio(what: string, ours: Figure, bare: Figure): void {
-  console.log(`${what}: ${(ours.seconds / bare.seconds).toFixed(2)}x the time of the bare store`);
+  printFigures({
+    bench: 'expiry',
+    case: what,
+    files: FILES,
+    ours_s: rounded(ours.seconds),
+    ours_cpu_s: rounded(ours.cpuSeconds),
+    bare_s: rounded(bare.seconds),
+    bare_cpu_s: rounded(bare.cpuSeconds),
+    times_the_bare_store: rounded(ours.seconds / bare.seconds),
+    peak_rss_mb: Math.round(process.resourceUsage().maxRSS / 1000),
+  });
 }
 
 try {
@@ -134,7 +145,10 @@ try {
   });
   const removed = await timed('lake orphans, as many leaked', async () => {
     const report = await removeOrphans(lake, { olderThanMs: () => 3 * DAY, droppedOlderThanMs: 3 * DAY });
-    if (report.tables[0]?.files !== leaks.length) throw new Error('not all leaks went');
+    if (report.tables[0]?.files !== leaks.length)
+      throw new Error(
+        `only ${report.tables[0]?.files} of ${leaks.length} leaks went: ${JSON.stringify(report.refused)}`,
+      );
     return leaks.length;
   });
 
@@ -153,7 +167,6 @@ try {
   ratio('orphan listing', judged, listed);
   ratio('orphan removal', removed, bareBoth);
   ratio('expiry', expired, deleted);
-  console.log(`peak rss ${Math.round(process.resourceUsage().maxRSS / 1000)} MB`);
 } finally {
   await catalog.close();
   await rm(root, { recursive: true, force: true });

@@ -12,8 +12,10 @@ import { type PartitionSpec, UNPARTITIONED } from '../src/iceberg/partition-spec
 import type { Schema } from '../src/iceberg/schema.ts';
 import { writeSelect } from '../src/parquet/set-writer.ts';
 import { openStore } from '../src/storage/store.ts';
+import { type Figures, measured, median, printFigures, rounded } from './figures.ts';
 import { FLIGHTS } from './flights-source.ts';
 
+const ROWS = 3_000_000;
 const SCHEMA: Schema = {
   type: 'struct',
   'schema-id': 0,
@@ -58,40 +60,42 @@ const CASES: Record<string, { readonly ours: Way; readonly peer: Way }> = {
   },
 };
 
-async function timed(way: Way): Promise<number> {
+async function timed(way: Way): Promise<Figures> {
   const folder = await mkdtemp(join(tmpdir(), 'lake-bench-'));
   const engine = await openDuckDb({ tempDirectory: join(folder, 'spill') });
   try {
-    const started = performance.now();
-    await way(engine, folder);
-    return performance.now() - started;
+    return await measured(async () => {
+      await way(engine, folder);
+      return ROWS;
+    });
   } finally {
     await engine.close();
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-const median = (numbers: readonly number[]): number =>
-  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
+const of = (all: readonly Figures[], key: keyof Figures): number => median(all.map((one) => one[key]));
 
 const rounds = Number(process.argv[2] ?? 5);
 for (const [name, { ours: our, peer }] of Object.entries(CASES)) {
-  const [ourMs, peerMs]: [number[], number[]] = [[], []];
+  const [ourMs, peerMs]: [Figures[], Figures[]] = [[], []];
   // Turn by turn, so that both meet the same machine.
   for (let round = 0; round < rounds; round++) {
     ourMs.push(await timed(our));
     peerMs.push(await timed(peer));
   }
-  const [a, b] = [median(ourMs), median(peerMs)];
-  const figures = {
+  const [ms, peerOf] = [of(ourMs, 'ms'), of(peerMs, 'ms')];
+  printFigures({
     bench: 'set-writer',
     case: name,
     rounds,
-    ours_ms: Math.round(a),
-    duckdb_copy_ms: Math.round(b),
-    rows_per_s: Math.round(3e9 / a),
-    ratio: Number((b / a).toFixed(2)),
+    ours_ms: Math.round(ms),
+    ours_cpu_ms: Math.round(of(ourMs, 'cpu_ms')),
+    duckdb_copy_ms: Math.round(peerOf),
+    duckdb_copy_cpu_ms: Math.round(of(peerMs, 'cpu_ms')),
+    rows_per_s: Math.round((ROWS / ms) * 1000),
+    ratio: rounded(peerOf / ms),
+    cpu_ratio: rounded(of(peerMs, 'cpu_ms') / of(ourMs, 'cpu_ms')),
     mark: 0.9,
-  };
-  process.stdout.write(`${JSON.stringify(figures)}\n`);
+  });
 }

@@ -1,7 +1,9 @@
-/** Rows a second of the streaming writer beside hyparquet-writer, both zstd, on the same 3,000,000 flights: `node bench/streaming-writer.ts [rounds]`. */
+/** Rows a second of the streaming writer beside hyparquet-writer, both zstd, (levels 1 and 3, each side's default), dictionaries and statistics, durable on disk when the clock stops, on the same 3,000,000 flights: `node bench/streaming-writer.ts [rounds]`. */
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { zstdCompressSync } from 'node:zlib';
 import { type Table, tableFromIPC } from 'apache-arrow';
 import { parquetWriteBuffer } from 'hyparquet-writer';
@@ -74,13 +76,16 @@ function ours(table: Table, name: string, daily: boolean): Writer {
   };
 }
 
-async function check(folder: string, pattern: string): Promise<string> {
+async function check(folder: string, pattern: string): Promise<Pick<Figures, 'sums' | 'bytes'>> {
   const engine = await openDuckDb({ tempDirectory: join(folder, 'spill') });
   try {
     const [row] = await engine.all(
       `SELECT count(*) AS n, sum(delay) AS delay, sum(distance) AS distance FROM read_parquet('${folder}/${pattern}', hive_partitioning = false)`,
     );
-    return JSON.stringify(row);
+    const [size] = await engine.all(
+      `SELECT sum(size)::BIGINT AS bytes FROM read_blob('${folder}/${pattern}')`,
+    );
+    return { sums: JSON.stringify(row), bytes: Number(size?.['bytes']) };
   } finally {
     await engine.close();
   }
@@ -89,31 +94,74 @@ async function check(folder: string, pattern: string): Promise<string> {
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 
-const rounds = Number(process.argv[2] ?? 5);
-const table = await flights();
-const writers: readonly (readonly [string, Writer, string])[] = [
-  ['hyparquet-writer', peer(table), 'peer.parquet'],
-  ['streaming writer', ours(table, 'plain', false), 'plain/data/*.parquet'],
-  ['streaming writer, by day', ours(table, 'daily', true), 'daily/data/*/*.parquet'],
-];
-const rates = new Map<string, number[]>(writers.map(([name]) => [name, []]));
-for (let round = 0; round < rounds; round++) {
-  const sums = new Set<string>();
+const SIDES: Readonly<Record<string, { readonly writer: (table: Table) => Writer; readonly files: string }>> =
+  {
+    'hyparquet-writer': { writer: peer, files: 'peer.parquet' },
+    'streaming writer': { writer: (table) => ours(table, 'plain', false), files: 'plain/data/*.parquet' },
+    'streaming writer, by day': {
+      writer: (table) => ours(table, 'daily', true),
+      files: 'daily/data/*/*.parquet',
+    },
+  };
+
+interface Figures {
+  readonly side: string;
+  /** Rows a second by the clock, and by the processor's time over all threads. */
+  readonly wall: number;
+  readonly cpu: number;
+  readonly bytes: number;
+  /** What DuckDB reads from the files. */
+  readonly sums: string;
+}
+
+/** One measured write, after one that warms up. Each side has its own process: the peer's plain arrays are 15 million objects, which would slow down everybody's collector. */
+async function measure(side: string): Promise<Figures> {
+  const { writer, files } = SIDES[side] ?? { writer: peer, files: '' };
+  const table = await flights();
+  const write = writer(table);
+  const warm = await mkdtemp(join(tmpdir(), 'lake-bench-'));
   const folder = await mkdtemp(join(tmpdir(), 'lake-bench-'));
   try {
-    for (const [name, write, pattern] of writers) {
-      const start = performance.now();
-      await write(folder);
-      rates.get(name)?.push((table.numRows / (performance.now() - start)) * 1000);
-      sums.add(await check(folder, pattern));
-    }
+    await write(warm);
+    const [start, cpu] = [performance.now(), process.cpuUsage()];
+    await write(folder);
+    const wallMs = performance.now() - start;
+    const { user, system } = process.cpuUsage(cpu);
+    const rate = (ms: number): number => (table.numRows / ms) * 1000;
+    return { side, wall: rate(wallMs), cpu: rate((user + system) / 1000), ...(await check(folder, files)) };
   } finally {
     await rm(folder, { recursive: true });
+    await rm(warm, { recursive: true });
   }
+}
+
+function measureApart(side: string): Figures {
+  const done = spawnSync(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', fileURLToPath(import.meta.url), '--side', side],
+    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const figures: Figures = JSON.parse(done.stdout);
+  return figures;
+}
+
+function main(rounds: number): void {
+  const all: Figures[] = [];
+  for (let round = 0; round < rounds; round++) all.push(...Object.keys(SIDES).map(measureApart));
+  const sums = new Set(all.map((figures) => figures.sums));
   if (sums.size !== 1) throw new Error(`the files hold different rows: ${[...sums].join(' ')}`);
+  const of = (side: string, key: 'wall' | 'cpu' | 'bytes'): number =>
+    median(all.filter((figures) => figures.side === side).map((figures) => figures[key]));
+  console.log('side                        wall M rows/s          cpu M rows/s          bytes');
+  for (const side of Object.keys(SIDES)) {
+    const [wall, cpu] = (['wall', 'cpu'] as const).map((key) => {
+      const rate = of(side, key);
+      return `${(rate / 1e6).toFixed(2)} (${(rate / of('hyparquet-writer', key)).toFixed(2)}x)`.padEnd(23);
+    });
+    console.log(`${side.padEnd(28)}${wall}${cpu}${of(side, 'bytes')}`);
+  }
 }
-const base = median(rates.get('hyparquet-writer') ?? []);
-for (const [name, values] of rates) {
-  const rate = median(values);
-  console.log(`${name.padEnd(26)} ${(rate / 1e6).toFixed(2)} M rows/s  ${(rate / base).toFixed(2)}x`);
-}
+
+const [option, side] = process.argv.slice(2);
+if (option === '--side' && side !== undefined) console.log(JSON.stringify(await measure(side)));
+else main(Number(option ?? 5));

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { LakeError } from './errors.ts';
 import { isS3, sizeBytes, storageFile, storageProblems, storageSettings } from './project/storage-config.ts';
+import { readTextFile } from './project/text-file.ts';
 import { type ParsedYaml, type Problem, parseYamlFile, throwProblems } from './project/yaml-file.ts';
 import type { S3Settings } from './storage/s3-settings.ts';
 
@@ -140,8 +140,9 @@ async function findLakeFile(start: string): Promise<{ file: string; text: string
   for (let dir = start; ; dir = dirname(dir)) {
     const file = join(dir, FILE_NAME);
     try {
-      return { file, text: await readFile(file, 'utf8') };
+      return { file, text: await readTextFile(file, relative(start, file) || FILE_NAME) };
     } catch (cause) {
+      if (cause instanceof LakeError) throw cause;
       if (!isMissingFile(cause)) {
         throw new LakeError('unavailable', `cannot read ${file}`, { where: file, cause });
       }

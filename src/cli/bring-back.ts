@@ -37,11 +37,13 @@ export async function carryOutBringBack(
   await session.confirm('Make these moves?');
   const result = await bringBack(lake, plan, untilMs, {
     progress: ({ table, step, done, total }) => session.progress.update(`${table}: ${step}`, done, total),
+    warn: (message) => session.output.note(message),
   });
   session.progress.stop();
-  const kept = until === null ? '' : ` No policy moves them before ${timeText(untilMs)}.`;
+  const pinnedUntil = result.state === 'swapped' ? until : null;
+  const kept = pinnedUntil === null ? '' : ` No policy moves them before ${timeText(untilMs)}.`;
   session.output.result(
-    { ...result, moves, gone, pinned_until: until },
+    { ...result, moves, gone, pinned_until: pinnedUntil },
     `${result.table}: moved ${countText(result.files)} files, ${bytesText(result.bytes)}.${kept}${lost}`,
   );
   return gone.length > 0 ? EXIT.conflict : EXIT.done;

@@ -75,13 +75,15 @@ function tagIds(text: string): string {
 
 /** Replaces the tags in place. */
 function untag(item: object): typeof UNSURE | undefined {
-  for (const [key, value] of Object.entries(item)) {
-    if (typeof value === 'object' && value !== null) {
-      if (key === 'snapshot-ids' || untag(value) === UNSURE) return UNSURE;
+  const values: Record<string, unknown> = item as Record<string, unknown>;
+  for (const key of Object.keys(values)) {
+    const value = values[key];
+    if (typeof value === 'string') {
+      if (value.charCodeAt(0) === 0 && value.startsWith(TAG)) values[key] = BigInt(value.slice(TAG.length));
     } else if (typeof value === 'number') {
       if (Number.isInteger(value) && (!Number.isSafeInteger(value) || isSnapshotIdKey(key))) return UNSURE;
-    } else if (typeof value === 'string' && value.startsWith(TAG)) {
-      Object.assign(item, { [key]: BigInt(value.slice(TAG.length)) });
+    } else if (typeof value === 'object' && value !== null) {
+      if (key === 'snapshot-ids' || untag(value) === UNSURE) return UNSURE;
     }
   }
   return undefined;

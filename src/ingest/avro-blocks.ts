@@ -2,6 +2,7 @@ import { inflateRawSync, zstdDecompressSync } from 'node:zlib';
 import avsc from 'avsc';
 import { snappyUncompress } from 'hyparquet';
 import { LakeError } from '../errors.ts';
+import { countedTypes } from '../iceberg/avro-counts.ts';
 import { reasonOf } from './input-bytes.ts';
 
 /** An Avro schema in JSON. */
@@ -21,6 +22,7 @@ const SYNC_LENGTH = 16;
 
 /** A block or header of more bytes is taken for damage. */
 const LARGEST_BLOCK = 256 * 1024 * 1024;
+const MOST_EMPTY_RECORDS = 1_000_000;
 
 /**
  * Reads an Avro object container file from a stream (codecs null, deflate, snappy, zstandard); one block is in memory at a time.
@@ -59,6 +61,7 @@ function parseType(name: string, text: string): { schema: AvroJson; type: avsc.T
       registry: { long: LONG },
       wrapUnions: 'always',
       omitRecordMethods: true,
+      typeHook: countedTypes,
     });
     return { schema, type };
   } catch (cause) {
@@ -98,6 +101,9 @@ function decodeBlock(
 ): unknown[] {
   try {
     const bytes = inflate(data);
+    // Records without any bytes could be as many as a damaged count says.
+    if (count > MOST_EMPTY_RECORDS && count > bytes.length)
+      throw new Error('a block is too short for its records');
     const records: unknown[] = [];
     let position = 0;
     for (let read = 0; read < count; read++) {

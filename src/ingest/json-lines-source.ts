@@ -29,7 +29,7 @@ function decodeLine(line: TextLine, schema: Schema, places: ReadonlyMap<string, 
   });
   if (line.fault !== null) return bad([{ column: null, value: null, reason: line.fault }]);
   const { value, fault } = parseJsonLine(line.text);
-  if (fault !== null) return bad([{ column: null, value: null, reason: `it is not valid JSON: ${fault}` }]);
+  if (fault !== null) return bad([{ column: null, value: null, reason: fault }]);
   if (!isJsonObject(value)) return bad([{ column: null, value: null, reason: 'it is no JSON object' }]);
   const cells: Cell[] = new Array(schema.fields.length).fill(null);
   const problems: RowProblem[] = [];

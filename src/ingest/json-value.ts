@@ -7,6 +7,7 @@ import {
 } from '../iceberg/types.ts';
 import { parseValue, valueFromJson } from '../iceberg/values.ts';
 import type { Cell } from '../parquet/cell.ts';
+import { doubledKey } from './json-keys.ts';
 import { Misfit, misfitOf } from './misfit.ts';
 
 /** A JSON number that a double cannot hold: its own digits. */
@@ -31,19 +32,27 @@ const sourceJson: SourceJson = JSON as JSON & SourceJson;
 /** Numbers that a double might change: many digits, or an exponent. */
 const LONG_NUMBER = /\d[\d.]{14,}|\d[eE]/;
 
-/** Parses a JSON document without losing a digit of its numbers (`jsonCell` reads them). */
+/** Parses a JSON document without losing a digit of its numbers (`jsonCell` reads them). An object with a doubled key is at fault: one of its values would be lost. */
 export function parseJsonLine(text: string): { readonly value: unknown; readonly fault: string | null } {
+  let value: unknown;
   try {
-    if (!LONG_NUMBER.test(text)) return { value: JSON.parse(text), fault: null };
-    const value = sourceJson.parse(text, (_key, item, { source }) =>
-      typeof item === 'number' && source !== undefined && String(item) !== source
-        ? new JsonNumber(source)
-        : item,
-    );
-    return { value, fault: null };
+    value = parseNumbers(text);
   } catch (cause) {
-    return { value: undefined, fault: cause instanceof Error ? cause.message : String(cause) };
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return { value: undefined, fault: `it is not valid JSON: ${reason}` };
   }
+  const doubled = doubledKey(text, value);
+  if (doubled === null) return { value, fault: null };
+  return { value: undefined, fault: `an object holds the key ${JSON.stringify(doubled)} twice` };
+}
+
+function parseNumbers(text: string): unknown {
+  if (!LONG_NUMBER.test(text)) return JSON.parse(text);
+  return sourceJson.parse(text, (_key, item, { source }) =>
+    typeof item === 'number' && source !== undefined && String(item) !== source
+      ? new JsonNumber(source)
+      : item,
+  );
 }
 
 /** True for an object of a JSON document. */
@@ -56,9 +65,14 @@ export function isJsonObject(value: unknown): value is Readonly<Record<string, u
 /** A JSON value as text, for messages. */
 export function jsonText(value: unknown): string {
   if (value instanceof JsonNumber) return value.digits;
-  return (
-    JSON.stringify(value, (_key, item: unknown) => (item instanceof JsonNumber ? item.digits : item)) ?? ''
-  );
+  const plain = (_key: string, item: unknown) => (item instanceof JsonNumber ? item.digits : item);
+  try {
+    return JSON.stringify(value, plain) ?? '';
+  } catch (error) {
+    // What is nested beyond the stack was read, and cannot be written.
+    if (error instanceof RangeError) return '[…]';
+    throw error;
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { openAsBlob } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { type Schema as ArrowSchema, type RecordBatch, tableFromIPC } from 'apache-arrow';
+import { parquetMetadata } from 'hyparquet';
 import { ParquetFile, type RecordBatch as WasmBatch } from 'parquet-wasm';
 import { LakeError } from '../errors.ts';
 import { nearestName } from '../iceberg/nearest-name.ts';
@@ -37,7 +38,9 @@ async function* parquetBatches({ name, onBytes }: InputFile): AsyncGenerator<Rec
     });
   });
   try {
-    const file = await ParquetFile.fromFile(await openAsBlob(name));
+    const blob = await openAsBlob(name);
+    await checkFooter(blob);
+    const file = await ParquetFile.fromFile(blob);
     const reader = (await file.stream({ batchSize: BATCH_ROWS, concurrency: 1 })).getReader();
     for (;;) {
       const { done, value }: { done: boolean; value?: WasmBatch } = await reader.read();
@@ -53,6 +56,25 @@ async function* parquetBatches({ name, onBytes }: InputFile): AsyncGenerator<Rec
       cause,
     });
   }
+}
+
+const MAGIC = 'PAR1';
+/** Magic, the footer's length, magic: no file is shorter. */
+const LEAST_BYTES = 12;
+
+/** Reads the footer by itself first: parquet-wasm does not come back from one that is damaged. */
+async function checkFooter(blob: Blob): Promise<void> {
+  const magic = await blob.slice(0, 4).text();
+  const end = Buffer.from(await blob.slice(-8).arrayBuffer());
+  if (blob.size < LEAST_BYTES || magic !== MAGIC || end.toString('latin1', 4) !== MAGIC)
+    throw new Error('it does not begin and end as a Parquet file does');
+  const length = end.readUInt32LE(0);
+  if (length > blob.size - LEAST_BYTES) throw new Error('its footer is longer than the file');
+  const { num_rows: rows, row_groups: groups } = parquetMetadata(
+    await blob.slice(blob.size - 8 - length).arrayBuffer(),
+  );
+  if (groups.reduce((sum, group) => sum + group.num_rows, 0n) !== rows)
+    throw new Error('its row groups do not add up to its rows');
 }
 
 function checkColumns(name: string, arrow: ArrowSchema, schema: Schema): void {

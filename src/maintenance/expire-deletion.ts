@@ -1,4 +1,5 @@
 import { LakeError } from '../errors.ts';
+import { heldByUnreadable } from './blind-tables.ts';
 import type { ExpirePlan } from './expire-plan.ts';
 import { type Candidate, collectCandidates, type RemovedSnapshots } from './expired-files.ts';
 import { LocationMarks } from './location-marks.ts';
@@ -7,7 +8,6 @@ import { placedTables } from './placed-tables.ts';
 import { clearProtected } from './protected.ts';
 import { clearReferenced, type Proof } from './references.ts';
 import { Spool } from './spool.ts';
-import { PlaceOwners } from './table-places.ts';
 
 const DELETE_BATCH = 1000;
 
@@ -87,8 +87,9 @@ async function collectAll(
 async function keptBack(
   run: MaintenanceRun,
   expired: readonly ExpiredTable[],
-  { tables, unreadable }: Proof,
+  proof: Proof,
 ): Promise<Map<string, LakeError>> {
+  const { tables, unreadable } = proof;
   const kept = new Map<string, LakeError>();
   for (const { uuid } of expired) {
     const error = unreadable.get(uuid)?.error;
@@ -96,12 +97,8 @@ async function keptBack(
     else if (!tables.has(uuid)) kept.set(uuid, new LakeError('not-found', 'the table was dropped meanwhile'));
   }
   if (unreadable.size === 0) return kept;
-  const placed = await placedTables(run);
-  const owners = new PlaceOwners(placed);
-  for (const one of placed) {
-    const uuid = one.table.metadata['table-uuid'];
-    const blind = [...owners.sharing(one).keys()].find((other) => unreadable.has(other));
-    if (blind !== undefined && !kept.has(uuid)) kept.set(uuid, unreadable.get(blind)!.error);
+  for (const [uuid, error] of heldByUnreadable(run, await placedTables(run), proof)) {
+    if (!kept.has(uuid)) kept.set(uuid, error);
   }
   return kept;
 }

@@ -1,5 +1,6 @@
 import { MAIN_BRANCH, type SnapshotRef } from '../iceberg/refs.ts';
 import { ancestors, snapshotById, type TableMetadata } from '../iceberg/table-metadata.ts';
+import { FENCE_PROPERTY } from '../tiering/protocol.ts';
 import type { SnapshotRules } from './snapshot-rules.ts';
 
 /** What an expiry takes out of a table's metadata. */
@@ -12,7 +13,7 @@ export interface ExpirePlan {
 
 /**
  * What may go at `nowMs` (spec: "Snapshot Retention Policy"). Retained are: each ref's snapshot; of each branch the
- * newest `minToKeep` of its ancestry and all of it up to `maxAgeMs` old; snapshots that no branch or tag leads
+ * newest `minToKeep` of its ancestry (fences of moves not counted) and all of it up to `maxAgeMs` old; snapshots that no branch or tag leads
  * to, up to that age (they may be staged); and `guarded`. A ref's own settings beat the rules. Pure.
  *
  * @param guarded snapshots that stay whatever their age: fences of moves whose grace has not passed
@@ -67,9 +68,11 @@ function retainBranch(
 ): void {
   const minToKeep = ref['min-snapshots-to-keep'] ?? rules.minToKeep;
   const maxAgeMs = ref['max-snapshot-age-ms'] ?? rules.maxAgeMs;
-  let at = 0;
-  for (const { 'snapshot-id': id, 'timestamp-ms': ms } of ancestors(metadata, ref['snapshot-id'])) {
+  let kept = 0;
+  for (const { 'snapshot-id': id, 'timestamp-ms': ms, summary } of ancestors(metadata, ref['snapshot-id'])) {
     led.add(id);
-    if (at++ < minToKeep || nowMs - ms <= maxAgeMs) retained.add(id);
+    if (kept < minToKeep || nowMs - ms <= maxAgeMs) retained.add(id);
+    // A fence changes no row: moves must not use up the history that was promised.
+    if (summary[FENCE_PROPERTY] === undefined) kept += 1;
   }
 }

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { normalLocation } from '../tiering/live-references.ts';
+import { normalLocation } from '../tiering/normal-location.ts';
 
 const WORDS = 4;
 const FIRST_SLOTS = 1 << 10;

@@ -1,6 +1,7 @@
 import type { LoadedTable } from '../catalog-client/catalog.ts';
 import type { ErrorKind, LakeError } from '../errors.ts';
 import { tableName } from '../table/table.ts';
+import { collects } from '../tiering/movable.ts';
 import {
   type TieredLake,
   type TieringRun,
@@ -48,7 +49,7 @@ export function refusedBy(table: string, error: LakeError): RefusedTable {
 
 /** Why files of a table are never deleted, by its own properties; null if they may be. */
 export function gcRefusal({ identifier, metadata }: LoadedTable): RefusedTable | null {
-  if (metadata.properties['gc.enabled'] !== 'false') return null;
+  if (collects(metadata)) return null;
   return {
     table: tableName(identifier),
     kind: 'skipped',

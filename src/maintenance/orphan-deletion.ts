@@ -1,7 +1,8 @@
 import type { TableIdentifier } from '../catalog-client/catalog.ts';
 import { isKind, LakeError } from '../errors.ts';
 import { tableName } from '../table/table.ts';
-import { normalLocation } from '../tiering/live-references.ts';
+import { normalLocation } from '../tiering/normal-location.ts';
+import { heldByUnreadable } from './blind-tables.ts';
 import type { LocationMarks } from './location-marks.ts';
 import { type MaintenanceRun, type RefusedTable, refusedBy } from './maintenance-run.ts';
 import type { ListedObject, OrphanListing, StrayFolder } from './orphan-listing.ts';
@@ -54,9 +55,10 @@ export async function deleteOrphans(run: MaintenanceRun, work: OrphanWork) {
   const proof = await clearReferenced(run, work.marks, {
     progress: (table, done, total) => run.progress({ table, step: 'reading manifests', done, total }),
   });
+  const held = heldByUnreadable(run, work.judged, proof);
   const running = (await clearProtected(run, work.marks, proof.tables)).map(normalLocation);
   await run.at('proved');
-  const dropped = await judgeDropped(run, work, proof);
+  const dropped = await judgeDropped(work, proof);
   const tables = new Map(
     work.judged.map(({ table }) => {
       const uuid = table.metadata['table-uuid'];
@@ -72,10 +74,12 @@ export async function deleteOrphans(run: MaintenanceRun, work: OrphanWork) {
   for await (const object of work.spool.rows()) {
     if (!work.marks.has(object.location)) continue;
     if (running.some((prefix) => normalLocation(object.location).startsWith(prefix))) continue;
+    if (held.has(object.of)) continue;
     if (deletable.has(object.of) || isProved(proof, object.of)) await deletion.add(object);
   }
   await deletion.flush();
-  return { tables: [...tables.values()], dropped, refused: unproved(work.judged, proof, deletion.failed) };
+  const failed = new Map([...held, ...deletion.failed]);
+  return { tables: [...tables.values()], dropped, refused: unproved(work.judged, proof, failed) };
 }
 
 /** Gathers batches, and looks once more right before each is deleted. */
@@ -163,7 +167,7 @@ class OrphanDeletion {
 }
 
 /** A folder goes as a whole or not at all: one object that somebody names makes all of it somebody's. */
-async function judgeDropped(run: MaintenanceRun, work: OrphanWork, proof: Proof): Promise<DroppedFolder[]> {
+async function judgeDropped(work: OrphanWork, proof: Proof): Promise<DroppedFolder[]> {
   const strays = [...work.listing.strays.values()];
   const named = new Set<string>();
   for await (const { of, location } of work.spool.rows()) {
@@ -174,21 +178,22 @@ async function judgeDropped(run: MaintenanceRun, work: OrphanWork, proof: Proof)
     objects: stray.objects,
     bytes: stray.bytes,
     newest_ms: stray.newestMs,
-    state: stateOfStray(run, work, proof, stray, named),
+    state: stateOfStray(work, proof, stray, named),
   }));
 }
 
 function stateOfStray(
-  run: MaintenanceRun,
   work: OrphanWork,
   proof: Proof,
   stray: StrayFolder,
   named: ReadonlySet<string>,
 ): DroppedFolder['state'] {
   if (stray.uuid === null) return 'unknown';
-  if (run.clock.now() - stray.newestMs < work.droppedOlderThanMs) return 'too-young';
+  if (work.listing.nowMs - stray.newestMs < work.droppedOlderThanMs) return 'too-young';
   if (proof.tables.has(stray.uuid) || named.has(stray.location)) return 'still-referenced';
-  if (proof.unreadable.size > 0) return 'unproved';
+  // A view, or a dropped table that can come back, has all of its folder.
+  if (proof.reserved?.has(stray.uuid) === true) return 'still-referenced';
+  if (proof.unreadable.size > 0 || proof.reserved === null) return 'unproved';
   return work.dropped === true && work.dryRun !== true ? 'deleted' : 'deletable';
 }
 

@@ -1,3 +1,4 @@
+import { isKind } from '../errors.ts';
 import type { ObjectHead } from '../storage/object-store.ts';
 import type { LocationMarks } from './location-marks.ts';
 import type { MaintenanceRun } from './maintenance-run.ts';
@@ -26,6 +27,8 @@ export interface OrphanListing {
   /** Objects seen below the places of each table, by uuid. */
   readonly listed: ReadonlyMap<string, number>;
   readonly strays: ReadonlyMap<string, StrayFolder>;
+  /** The time that ages count to, ms: by the clock here or by a store's, whichever is behind. */
+  readonly nowMs: number;
 }
 
 export interface ListingInput {
@@ -36,6 +39,7 @@ export interface ListingInput {
   readonly olderThanMs: ReadonlyMap<string, number>;
   readonly marks: LocationMarks;
   readonly spool: Spool<ListedObject>;
+  readonly dryRun?: boolean;
 }
 
 const UUID_SUFFIX = /-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
@@ -45,10 +49,13 @@ export async function listOld(run: MaintenanceRun, input: ListingInput): Promise
   const { owners, olderThanMs, marks, spool } = input;
   const listed = new Map<string, number>();
   const strays = new Map<string, StrayFolder>();
-  const nowMs = run.clock.now();
+  let nowMs = run.clock.now();
   let seen = 0;
   for (const root of input.roots) {
+    let isAsked = false;
     for await (const page of run.objects.list(`${root}/`)) {
+      if (!isAsked) nowMs = Math.min(nowMs, await storeNow(run, root, input.dryRun === true));
+      isAsked = true;
       for (const head of page) {
         const owner = owners.ownerOf(head.location);
         if (owner === undefined) {
@@ -67,7 +74,25 @@ export async function listOld(run: MaintenanceRun, input: ListingInput): Promise
       run.progress({ table: root, step: 'listing', done: seen, total: seen });
     }
   }
-  return { listed, strays };
+  return { listed, strays, nowMs };
+}
+
+/**
+ * What the clock of the store below `root` says: that of an object put there just now. Objects' ages are by that clock, and a clock here
+ * that runs ahead of it would make files of a running write old.
+ */
+async function storeNow(run: MaintenanceRun, root: string, dryRun: boolean): Promise<number> {
+  const probe = `${root}/lake-orphans-${run.clock.uuid()}.lake-1-1.tmp`;
+  try {
+    await run.objects.put(probe, new Uint8Array(), { if: 'absent' });
+    const { lastModifiedMs } = await run.objects.head(probe);
+    await run.objects.delete([probe]);
+    return lastModifiedMs;
+  } catch (error) {
+    // Who may only read is told what would go by the clock here.
+    if (dryRun && isKind(error, 'unavailable', 'forbidden')) return Number.POSITIVE_INFINITY;
+    throw error;
+  }
 }
 
 function listedObject({ location, size }: ObjectHead, of: string): ListedObject {

@@ -62,7 +62,8 @@ export async function removeOrphans(lake: TieredLake, options: OrphanOptions): P
     const places = judged.flatMap((one) => [...one.places.values()]);
     const tiers = options.tables === undefined ? run.tiers.map((tier) => tier.location) : [];
     const roots = outermost([...places, ...tiers]);
-    const listing = await listOld(run, { roots, owners, olderThanMs, marks, spool });
+    const dryRun = options.dryRun === true;
+    const listing = await listOld(run, { roots, owners, olderThanMs, marks, spool, dryRun });
     await run.at('listed');
     const found = await deleteOrphans(run, { ...options, judged, listing, marks, spool });
     return { tables: found.tables, dropped: found.dropped, refused: [...refused, ...found.refused] };

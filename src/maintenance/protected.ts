@@ -22,9 +22,12 @@ export async function clearProtected(
       marks.clear(to);
     }
   }
-  for await (const entry of run.journal.ledger()) {
-    const isNobodys = !tables.has(entry['table-uuid']) && entry['delete-after-ms'] <= run.clock.now();
-    if (!isNobodys) marks.clear(entry.location);
+  for await (const { entries, 'now-ms': catalogNowMs } of run.journal.ledgerPages()) {
+    const nowMs = Math.min(run.clock.now(), catalogNowMs ?? Number.POSITIVE_INFINITY);
+    for (const entry of entries) {
+      const isNobodys = !tables.has(entry['table-uuid']) && entry['delete-after-ms'] <= nowMs;
+      if (!isNobodys) marks.clear(entry.location);
+    }
   }
   return prefixes;
 }

@@ -1,4 +1,5 @@
 import type { LoadedTable } from '../catalog-client/catalog.ts';
+import type { ListedOther } from '../catalog-client/listed-table.ts';
 import { isKind, LakeError } from '../errors.ts';
 import type { ManifestFile } from '../iceberg/manifest-list.ts';
 import type { Snapshot } from '../iceberg/snapshot.ts';
@@ -7,7 +8,8 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import type { LakeContext } from '../table/context.ts';
 import { readManifestContent, snapshotManifests } from '../table/manifests.ts';
 import { tableName } from '../table/table.ts';
-import { allTables } from '../tiering/all-tables.ts';
+import { allStanding } from '../tiering/all-tables.ts';
+import { readDropped } from '../tiering/dropped-table.ts';
 import { eachBounded } from '../tiering/verified-copy.ts';
 import type { LocationMarks } from './location-marks.ts';
 
@@ -20,10 +22,18 @@ const TRIES = 4;
 export interface Proof {
   /** Uuids of the tables whose references are cleared from the marks, all of them. */
   readonly tables: ReadonlySet<string>;
-  /** Tables that could not be read, by uuid: nothing that may be theirs may go. */
-  readonly unreadable: ReadonlyMap<string, { readonly table: LoadedTable; readonly error: LakeError }>;
+  /** Tables, and drops that can come back, that could not be read, by uuid: nothing that may be theirs may go. */
+  readonly unreadable: ReadonlyMap<string, Unreadable>;
+  /** Uuids of views and of dropped tables that can come back: their folders stay. Null where the catalog does not tell. */
+  readonly reserved: ReadonlySet<string> | null;
   /** What was read of each table, so that only what came since needs to be read again. */
   readonly read: ReadonlyMap<string, ReadTable>;
+}
+
+/** A table that could not be read; `table` is null for a dropped one whose very metadata file is damaged. */
+export interface Unreadable {
+  readonly table: LoadedTable | null;
+  readonly error: LakeError;
 }
 
 /** A state of a table: its metadata file, and the manifest lists of its snapshots. */
@@ -46,7 +56,7 @@ export interface ProofOptions {
 }
 
 /**
- * Clears from `marks` all that any table of the catalog names as it is now: its metadata files, statistics, manifest
+ * Clears from `marks` all that any table of the catalog, dropped ones that can come back included, names as it is now: its metadata files, statistics, manifest
  * lists and manifests, and the live entries of those. Each manifest is read once. Entries of status DELETED name nothing.
  *
  * @throws LakeError `unavailable` where the catalog does not answer; a table that cannot be read comes back in `unreadable`
@@ -58,17 +68,46 @@ export async function clearReferenced(
 ): Promise<Proof> {
   const tables = new Set<string>();
   const read = new Map<string, ReadTable>();
-  const unreadable = new Map<string, { readonly table: LoadedTable; readonly error: LakeError }>();
-  for await (const table of allTables(context.catalog)) {
-    const uuid = table.metadata['table-uuid'];
-    const outcome = await clearTable(context, marks, table, options);
-    if (outcome instanceof LakeError) unreadable.set(uuid, { table, error: outcome });
-    else {
-      tables.add(uuid);
-      read.set(uuid, outcome);
+  const unreadable = new Map<string, Unreadable>();
+  let reserved: Set<string> | null = new Set();
+  for await (const one of allStanding(context.catalog)) {
+    if (one.kind === 'untold') reserved = null;
+    else if (one.kind === 'other') {
+      const uuid = one.listed['table-uuid'];
+      reserved?.add(uuid);
+      marks.clear(one.listed['metadata-location']);
+      const outcome =
+        one.listed.kind === 'dropped' ? await clearDropped(context.objects, marks, one.listed) : null;
+      if (outcome !== null) unreadable.set(uuid, outcome);
+    } else {
+      const uuid = one.table.metadata['table-uuid'];
+      const outcome = await clearTable(context, marks, one.table, options);
+      if (outcome instanceof LakeError) unreadable.set(uuid, { table: one.table, error: outcome });
+      else {
+        unreadable.delete(uuid);
+        tables.add(uuid);
+        read.set(uuid, outcome);
+      }
     }
   }
-  return { tables, unreadable, read };
+  return { tables, unreadable, read, reserved };
+}
+
+/** Clears what a dropped table would name if it came back; null where all of that is known. */
+async function clearDropped(
+  objects: ObjectStore,
+  marks: LocationMarks,
+  listed: ListedOther,
+): Promise<Unreadable | null> {
+  let table: LoadedTable | null = null;
+  try {
+    table = await readDropped(objects, listed);
+    if (table !== null) await clearNamed(objects, marks, table);
+    return null;
+  } catch (error) {
+    if (!(error instanceof LakeError) || isKind(error, 'unavailable')) throw error;
+    return { table, error };
+  }
 }
 
 /** Reads a table until it has stayed the same: another run may have expired what was about to be read. */
@@ -158,7 +197,7 @@ export async function liveLocations(
 ): Promise<{ readonly path: string; readonly bytes: number }[]> {
   // Deleted files alone; counts that a writer of v1 left out (-1) may be anything.
   if (manifest.addedFilesCount === 0 && manifest.existingFilesCount === 0) return [];
-  const { entries } = await readManifestContent(objects, manifest);
+  const { entries } = await readManifestContent(objects, manifest, { metrics: false });
   return entries
     .filter((entry) => entry.status !== 'deleted')
     .map(({ dataFile }) => ({ path: dataFile.filePath, bytes: dataFile.fileSizeInBytes }));

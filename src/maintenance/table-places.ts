@@ -1,7 +1,8 @@
 import type { LoadedTable } from '../catalog-client/catalog.ts';
 import type { Tier } from '../config.ts';
 import type { Relocation } from '../tiering/journal.ts';
-import { normalLocation } from '../tiering/live-references.ts';
+import { PATH_PROPERTIES } from '../tiering/movable.ts';
+import { normalLocation } from '../tiering/normal-location.ts';
 import { placesOf } from '../tiering/relocation-paths.ts';
 
 /** The folders in which a table's objects lie: spelled as the table has them, and in one spelling for comparison. */
@@ -12,14 +13,6 @@ export interface PlacedTable {
   readonly table: LoadedTable;
   readonly places: Places;
 }
-
-/** Table properties that lead data elsewhere (`write.object-storage.path` and the like are of older writers). */
-const PATH_PROPERTIES = [
-  'write.data.path',
-  'write.metadata.path',
-  'write.object-storage.path',
-  'write.folder-storage.path',
-];
 
 /**
  * Where a table's objects lie: its location, the folders that its properties name, its prefix in each tier, and

@@ -144,8 +144,12 @@ export class OpenFile {
 
   #emit(bytes: Uint8Array): void {
     this.#options.held.move(bytes.length);
-    if (this.#upload === null && this.#ending) this.#whole.push(bytes);
-    else (this.#upload ??= this.#startUpload()).queue.push(bytes);
+    if (this.#upload === null && this.#ending) {
+      this.#whole.push(bytes);
+      return;
+    }
+    this.#upload ??= this.#startUpload();
+    this.#upload.queue.push(bytes);
   }
 
   #startUpload(): Upload {

@@ -21,14 +21,34 @@ export interface PartitionChanges {
 /**
  * Writes the partitions in which the model's result differs from what it was: its result on the inputs of the last
  * run, where they can be had, else the table's rows. In a backfill only partitions of the range are looked at, and
- * always compared with the table's rows.
+ * always compared with the table's rows, and so is the result of SQL that depends on time or chance.
  */
 export async function writeChangedPartitions(work: Work): Promise<PartitionChanges> {
+  const { engine, range: times } = work.context;
+  const schema = currentSchema(work.table.metadata);
+  const range = rangeFilter(times, defaultSpec(work.table.metadata), schema);
+  const select = tableSelect(work.sql, schema) + range;
+  if (!work.volatile) return writeChanges(work, { select, range });
+  // Run once: what is compared has to be what is written.
+  const result = `lake_result_${engine.nextId()}`;
+  try {
+    await engine.run(`CREATE TABLE ${result} AS ${select}`);
+    return await writeChanges(work, { select: `SELECT * FROM ${result}`, range });
+  } finally {
+    await engine.run(`DROP TABLE IF EXISTS ${result}`);
+  }
+}
+
+/** The new result, and the condition that both sides of the comparison are under. */
+interface Result {
+  readonly select: string;
+  readonly range: string;
+}
+
+async function writeChanges(work: Work, { select, range }: Result): Promise<PartitionChanges> {
   const { context, table } = work;
   const schema = currentSchema(table.metadata);
   const spec = defaultSpec(table.metadata);
-  const range = rangeFilter(context.range, spec, schema);
-  const select = tableSelect(work.sql, schema) + range;
   if (mainSnapshotId(table.metadata) === null) {
     const added = await writeTableSelect(table, context.engine, select);
     const partitions = new Set(added.map(({ dataFile }) => partitionKey(dataFile.partition))).size;
@@ -46,7 +66,7 @@ export async function writeChangedPartitions(work: Work): Promise<PartitionChang
 
 async function compare(
   work: Work,
-  { select, range }: { readonly select: string; readonly range: string },
+  { select, range }: Result,
   schema: Schema,
   spec: PartitionSpec,
 ): Promise<ChangedPartitions> {
@@ -64,11 +84,12 @@ async function compare(
 
 /**
  * Runs `use` while the views of the inputs show them as they were when the model was last built. Null where that
- * cannot be had any more: a snapshot has expired, or an input had other columns then.
+ * cannot be had any more: a snapshot has expired, or an input had other columns then; or where it would not be what was
+ * built then, since the SQL depends on time or chance.
  */
 export async function onOldInputs<T>(work: Work, use: () => Promise<T>): Promise<T | null> {
-  const { context, model, state, versions } = work;
-  if (state === null || context.fullRefresh || state.model !== model.fingerprint) return null;
+  const { context, model, state, versions, volatile } = work;
+  if (state === null || volatile || context.fullRefresh || state.model !== model.fingerprint) return null;
   const changed = Object.entries(versions).filter(([id, version]) => state.inputs[id] !== version);
   try {
     for (const [id] of changed) {

@@ -19,7 +19,7 @@ import { findOffenders, throwFailedChecks } from './run-checks.ts';
  * @throws LakeError `check-failed` where keys are null or come twice, before anything is written
  */
 export async function upsertChangedRows(work: Work): Promise<StagedChanges> {
-  const { context, model, table } = work;
+  const { context, table } = work;
   const { engine } = context;
   const schema = currentSchema(table.metadata);
   const range = rangeFilter(context.range, defaultSpec(table.metadata), schema);
@@ -70,7 +70,7 @@ async function upsert(work: Work, sql: string): Promise<StagedChanges> {
     properties: { 'lake.run-id': context.runId, 'lake.inputs': JSON.stringify(versions) },
   });
   if (done.snapshotId === null || done.staged === null) {
-    const properties = remembered(work, headOf(table.metadata));
+    const properties = remembered(work, headOf(table.metadata), false);
     return { added: [], partitions: 0, staged: { table, base, head: null, properties } };
   }
   const { snapshot } = done.staged;
@@ -81,10 +81,8 @@ async function upsert(work: Work, sql: string): Promise<StagedChanges> {
   }
   const specId = defaultSpec(done.table.metadata)['spec-id'];
   const added = done.files.map((dataFile) => ({ dataFile, specId }));
-  const properties = remembered(work, {
-    snapshotId: done.snapshotId,
-    sequence: snapshot['sequence-number'],
-  });
+  const published = { snapshotId: done.snapshotId, sequence: snapshot['sequence-number'] };
+  const properties = remembered(work, published, true);
   return {
     added,
     partitions: new Set(done.files.map(({ partition }) => partitionKey(partition))).size,

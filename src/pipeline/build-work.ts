@@ -17,7 +17,12 @@ export interface Work {
   readonly table: Table;
   readonly state: ModelState | null;
   readonly versions: Readonly<Record<string, string>>;
+  /** The SQL depends on time or chance: its result on the old inputs is not what the table holds. */
+  readonly volatile: boolean;
 }
+
+/** No model has this fingerprint: a model without inputs must not take the state for its own either. */
+const NO_MODEL = '';
 
 /** What a build left on the run's branch. */
 export interface StagedChanges {
@@ -31,10 +36,21 @@ export function isBackfill(context: RunContext, { metadata }: Table): boolean {
   return rangeFilter(context.range, defaultSpec(metadata), currentSchema(metadata)) !== '';
 }
 
-/** The properties that go with a publication. A backfill leaves what is remembered: outside of its range nothing was built. */
-export function remembered(work: Work, published: RememberedSnapshot | null): Record<string, string> {
+/**
+ * The properties that go with a publication.
+ *
+ * @param wrote rows were written. A backfill that wrote leaves a table that is the result of no inputs, old or new, so that
+ *   the next run has to compare it with its own rows; one that wrote nothing leaves what is remembered.
+ */
+export function remembered(
+  work: Work,
+  published: RememberedSnapshot | null,
+  wrote: boolean,
+): Record<string, string> {
   const { context, model, table, versions } = work;
-  if (isBackfill(context, table)) return {};
+  if (isBackfill(context, table)) {
+    return wrote ? { [STATE_PROPERTY]: stateOf({ model: NO_MODEL, inputs: {}, published }) } : {};
+  }
   return { [STATE_PROPERTY]: stateOf({ model: model.fingerprint, inputs: versions, published }) };
 }
 

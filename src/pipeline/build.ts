@@ -18,6 +18,7 @@ import {
 import { ensureModelTable, findModelTable, outputColumns } from './model-table.ts';
 import { resultSql } from './result-sql.ts';
 import { type RunContext, viewInput } from './run-context.ts';
+import { isVolatile } from './volatile-sql.ts';
 
 export interface Built {
   readonly status: 'built' | 'unchanged';
@@ -31,7 +32,7 @@ const UNCHANGED: Built = { status: 'unchanged', rows: 0, files: 0, partitions: 0
 
 /**
  * Brings a silver or gold model up to date on the run's branch. Nothing is done while its SQL and the rows of
- * its inputs are those of the last run. Otherwise its SQL is run on the inputs as they are and as they were, and
+ * its inputs are those of the last run, and its SQL depends on nothing else. Otherwise its SQL is run on the inputs as they are and as they were, and
  * only partitions in which the two results differ are written: all others stay where they lie, in their tier.
  *
  * @param beforeBuild called with the inputs (their views are there) if there is something to do; may refuse them
@@ -45,16 +46,24 @@ export async function buildModel(
   const versions: Record<string, string> = {};
   for (const id of inputs) versions[id] = await viewInput(context, id);
   const known = await findModelTable(context.lake, model);
-  const state = known === null ? null : modelState(known.metadata);
-  if (known !== null && state !== null && isCurrent(context, known, state, { model, versions })) {
-    rememberAnew(context, model, known, state);
+  const built = known === null ? null : modelState(known.metadata);
+  const volatile = await isVolatile(context.engine, model.sql);
+  if (
+    known !== null &&
+    built !== null &&
+    !volatile &&
+    isCurrent(context, known, built, { model, versions })
+  ) {
+    rememberAnew(context, model, known, built);
     return UNCHANGED;
   }
   await beforeBuild(inputs);
   const sql = await resultSql(context.engine, model);
   const columns = await outputColumns(context.engine, sql, model.sqlFile);
   const table = await ensureModelTable(context.lake, model, columns);
-  const work = { context, model, sql, table, state, versions };
+  // Of the load that the result is compared with and committed on: a rollback may have come since the first.
+  const state = modelState(table.metadata);
+  const work = { context, model, sql, table, state, versions, volatile };
   const { added, partitions, staged } = await (model.materialisation === 'upsert'
     ? upsertChangedRows(work)
     : replaceChangedPartitions(work));
@@ -92,11 +101,11 @@ async function replaceChangedPartitions(work: Work): Promise<StagedChanges> {
   const { added, removed } = changes;
   const base = mainSnapshotId(table.metadata);
   if (added.length === 0 && removed.size === 0) {
-    const properties = remembered(work, headOf(table.metadata));
+    const properties = remembered(work, headOf(table.metadata), false);
     return { ...changes, staged: { table, base, head: null, properties } };
   }
   const change = newChange(context.lake.clock);
-  const result = await commitWithRetry(context.lake, table.identifier, async (current) => {
+  const derive = async (current: Table) => {
     if (mainSnapshotId(current.metadata) !== base) throw otherWriter(model);
     return stageSnapshot(current, change, {
       operation: removed.size === 0 ? 'append' : added.length === 0 ? 'delete' : 'overwrite',
@@ -105,12 +114,14 @@ async function replaceChangedPartitions(work: Work): Promise<StagedChanges> {
       branch: context.branch,
       properties: { 'lake.run-id': context.runId, 'lake.inputs': JSON.stringify(versions) },
     });
-  });
+  };
+  const writtenFor = table.metadata;
+  const result = await commitWithRetry(context.lake, table.identifier, derive, { writtenFor });
   const snapshot = result.staged?.snapshot;
   const published =
     snapshot === undefined
       ? null
       : { snapshotId: snapshot['snapshot-id'], sequence: snapshot['sequence-number'] };
-  const properties = remembered(work, published);
+  const properties = remembered(work, published, true);
   return { ...changes, staged: { table: result.table, base, head: result.snapshotId, properties } };
 }

@@ -2,19 +2,29 @@ import { quoteName, quoteText } from '../engine/sql-text.ts';
 import { LakeError } from '../errors.ts';
 import { MAIN_BRANCH } from '../iceberg/refs.ts';
 import { currentSchema } from '../iceberg/table-metadata.ts';
+import type { TableUpdate } from '../iceberg/updates.ts';
+import { removeWritten } from '../parquet/store-copy.ts';
 import { commitWithRetry } from '../table/commit.ts';
-import { newChange } from '../table/snapshot-files.ts';
-import { stageSnapshot } from '../table/stage-snapshot.ts';
+import { removeRows } from '../table/remove-rows.ts';
+import { planScan } from '../table/scan.ts';
+import { type AddedFile, newChange } from '../table/snapshot-files.ts';
+import { type SnapshotChange, stageSnapshot } from '../table/stage-snapshot.ts';
 import type { Table } from '../table/table.ts';
 import { writeTableSelect } from '../table/write-table.ts';
 import { SOURCE_NAME } from './graph.ts';
-import { type FileLanding, landedFiles, landingProperty, SOURCE_FILE_PROPERTY } from './landed-files.ts';
+import {
+  type FileLanding,
+  landedFiles,
+  landingProperty,
+  SOURCE_FILE_PROPERTY,
+  SOURCE_HASH_PROPERTY,
+} from './landed-files.ts';
 import { headOf } from './lineage.ts';
 import type { Model } from './model.ts';
 import { isFarBehind, mainSnapshotId } from './model-state.ts';
 import { ensureModelTable, findModelTable, outputColumns } from './model-table.ts';
 import { type RunContext, viewTable } from './run-context.ts';
-import { fileHash, refuseChangedFile, type SourceFile, sourceFiles } from './source-files.ts';
+import { changedFile, isAsLanded, observeFile, type SourceFile, sourceFiles } from './source-files.ts';
 import { sourceSql } from './source-sql.ts';
 
 export interface Landed {
@@ -37,10 +47,10 @@ const SOURCE_COLUMN = '_source_file';
 /**
  * Lands the files of a bronze model's source that main does not hold yet, one commit a file. The commit remembers
  * the file in the table's properties, so a file lands once, whoever else lands it at the same time; one whose
- * landing was rolled back lands again.
+ * landing was rolled back lands again. One that has changed since replaces its rows if the user says so (`landAgain`).
  *
  * @throws LakeError `invalid-argument` for a file that changed after it landed, `corrupt` for a damaged one,
- *   `conflict` where it cannot be told whether a file has landed (nothing was landed); files before it stay landed
+ *   `conflict` where it cannot be told whether a file has landed, or it is still being written (nothing of it was landed); files before it stay landed
  */
 export async function landSource(context: RunContext, model: Model): Promise<Landed> {
   const { lake } = context;
@@ -52,8 +62,7 @@ export async function landSource(context: RunContext, model: Model): Promise<Lan
   const waiting: SourceFile[] = [];
   for (const file of files) {
     const found = landingOf(table, file, settled);
-    if (found.status === 'waiting') waiting.push(file);
-    else if (found.bytes !== null) await refuseChangedFile(file, found.bytes, model.id);
+    if (found.status === 'waiting' || (await landsAnew(context, model, file, found))) waiting.push(file);
   }
   const landed: { name: string; rows: number; snapshotId: bigint | null }[] = [];
   for (const file of waiting) {
@@ -70,6 +79,22 @@ export async function landSource(context: RunContext, model: Model): Promise<Lan
     rows: landed.reduce((sum, { rows }) => sum + rows, 0),
     snapshotId: landed.at(-1)?.snapshotId ?? null,
   };
+}
+
+/**
+ * True if a landed file has other bytes now, and the user says that they are to replace what has landed.
+ *
+ * @throws LakeError `invalid-argument` where the user does not say so
+ */
+async function landsAnew(
+  context: RunContext,
+  model: Model,
+  file: SourceFile,
+  { bytes }: FileLanding,
+): Promise<boolean> {
+  if (bytes === null || (await isAsLanded(file, bytes))) return false;
+  if (context.landAgain.has(file.name)) return true;
+  throw changedFile(file, model.id);
 }
 
 /** What the metadata tells, else what was found out for this very snapshot. */
@@ -138,35 +163,77 @@ async function landFile(
   { sql, settled }: { readonly sql: string; readonly settled: Settled },
 ): Promise<{ rows: number; snapshotId: bigint | null } | null> {
   const { lake, engine } = context;
+  const observed = await observeFile(file);
+  const read = { ...file, ...observed.bytes };
   await engine.run(`CREATE OR REPLACE VIEW ${SOURCE_NAME} AS ${sql}`);
   const columns = await outputColumns(engine, model.sql, model.sqlFile);
   const table = await ensureModelTable(lake, model, columns);
-  const sha256 = await fileHash(file.path);
   const added = await writeTableSelect(table, engine, model.sql);
+  if (!(await observed.isUnchanged())) {
+    // Nothing refers to them yet.
+    await removeWritten(
+      lake.objects,
+      added.map(({ dataFile }) => dataFile.filePath),
+    );
+    throw stillWritten(file);
+  }
   const change = newChange(lake.clock);
-  const result = await commitWithRetry(lake, table.identifier, async (current) => {
+  const derive = async (current: Table) => {
     const found = landingOf(current, file, settled);
     if (found.status === 'unknown') throw movedMeanwhile(model);
-    if (found.status === 'landed') {
-      if (found.bytes !== null) await refuseChangedFile(file, found.bytes, model.id);
-      return null;
-    }
-    const properties = { 'lake.run-id': context.runId, [SOURCE_FILE_PROPERTY]: file.name };
-    const request = { operation: 'append', added, branch: MAIN_BRANCH, properties } as const;
-    const staged = await stageSnapshot(current, change, request);
+    const replaces = found.status === 'landed';
+    if (replaces && !(await landsAnew(context, model, read, found))) return null;
+    const properties = {
+      'lake.run-id': context.runId,
+      [SOURCE_FILE_PROPERTY]: file.name,
+      [SOURCE_HASH_PROPERTY]: observed.bytes.sha256,
+    };
+    const files = replaces
+      ? await replacement(context, current, file.name, added)
+      : ({ operation: 'append', added } as const);
+    const staged = await stageSnapshot(current, change, { ...files, branch: MAIN_BRANCH, properties });
     const snapshot = { snapshotId: staged.snapshotId, sequence: staged.snapshot['sequence-number'] };
     const remembered = {
       ...landedFiles(current.metadata).vouched(snapshot),
       ...settledLandings(current, settled),
-      ...landingProperty(file.name, { ...file, sha256 }, snapshot),
+      ...landingProperty(file.name, observed.bytes, snapshot),
     };
-    return { ...staged, updates: [...staged.updates, { action: 'set-properties', updates: remembered }] };
-  });
+    const updates: TableUpdate[] = [...staged.updates, { action: 'set-properties', updates: remembered }];
+    return { ...staged, updates };
+  };
+  const result = await commitWithRetry(lake, table.identifier, derive, { writtenFor: table.metadata });
   if (result.staged === null) return null;
   return {
     rows: added.reduce((sum, { dataFile }) => sum + dataFile.recordCount, 0),
     snapshotId: result.snapshotId,
   };
+}
+
+/** Takes the rows that a file has landed out, wherever they lie, and puts its rows of now in. */
+async function replacement(
+  { engine }: RunContext,
+  table: Table,
+  name: string,
+  added: readonly AddedFile[],
+): Promise<Pick<SnapshotChange, 'operation' | 'added' | 'removed'>> {
+  const schema = currentSchema(table.metadata);
+  if (!schema.fields.some((field) => field.name === SOURCE_COLUMN)) {
+    throw new LakeError('unsupported', `${table.name} does not say which rows ${name} has landed`, {
+      where: table.name,
+      hint: `its SQL drops ${SOURCE_COLUMN}: put the old file back, and land new rows in a file with a new name; nothing was landed`,
+    });
+  }
+  const hits = (view: string) =>
+    `SELECT __lake_location AS file_path, __lake_pos AS pos FROM ${view} WHERE ${SOURCE_COLUMN} = ${quoteText(name)}`;
+  const gone = await removeRows(table, engine, await planScan(table), 'copy-on-write', hits);
+  return { operation: 'overwrite', added: [...added, ...gone.added], removed: gone.removed };
+}
+
+function stillWritten({ name, path }: SourceFile): LakeError {
+  return new LakeError('conflict', `${name} is still being written: it changed while its rows were read`, {
+    where: path,
+    hint: 'nothing of it was landed; run again when it is complete',
+  });
 }
 
 /** Landings that were found out, remembered anew as of the head that was looked at. */

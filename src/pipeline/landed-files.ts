@@ -4,6 +4,8 @@ import type { SourceBytes } from './source-files.ts';
 
 /** In the summary of the snapshot that landed a file. */
 export const SOURCE_FILE_PROPERTY = 'lake.source-file';
+/** Beside it: the SHA-256 of the file's bytes, in hex. */
+export const SOURCE_HASH_PROPERTY = 'lake.source-sha256';
 /** Iceberg's name, in the summary of a cherry-picked snapshot: the snapshot that it was picked from. */
 const PICKED_FROM = 'source-snapshot-id';
 
@@ -61,7 +63,10 @@ export function landedFiles(metadata: TableMetadata): LandedFiles {
     vouching,
     of: (name) => {
       const landing = landings.get(name);
-      return { status: statusOf(name, landing), bytes: landing ?? null };
+      return {
+        status: statusOf(name, landing),
+        bytes: landing ? bytesOf(landing, inLineage.names.get(name)) : null,
+      };
     },
     vouched: (snapshot) => {
       const properties: Record<string, string> = { [LINEAGE_PROPERTY]: snapshotText(snapshot) };
@@ -75,12 +80,23 @@ export function landedFiles(metadata: TableMetadata): LandedFiles {
   };
 }
 
-function landedInLineage(lineage: Lineage): { names: Set<string>; picked: Set<bigint> } {
-  const names = new Set<string>();
+/** After a rollback of a file's second landing main holds the bytes of the first, which the property no longer tells. */
+function bytesOf(landing: Landing, hash: string | undefined): SourceBytes {
+  return hash === undefined || hash === landing.sha256
+    ? landing
+    : { ...landing, modifiedMs: -1, sha256: hash };
+}
+
+/** Files by name with the hash of the bytes that the newest of their landings landed (undefined if an earlier version did). */
+function landedInLineage(lineage: Lineage): {
+  names: Map<string, string | undefined>;
+  picked: Set<bigint>;
+} {
+  const names = new Map<string, string | undefined>();
   const picked = new Set<bigint>();
   for (const { summary } of lineage.snapshots) {
     const name = summary[SOURCE_FILE_PROPERTY];
-    if (name !== undefined) names.add(name);
+    if (name !== undefined && !names.has(name)) names.set(name, summary[SOURCE_HASH_PROPERTY]);
     const from = summary[PICKED_FROM];
     if (from !== undefined && /^\d+$/.test(from)) picked.add(BigInt(from));
   }

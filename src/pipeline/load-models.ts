@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { version as engineVersion } from '@duckdb/node-api';
 import { LakeError } from '../errors.ts';
 import { nearestName } from '../iceberg/schema.ts';
+import { readTextFile } from '../project/text-file.ts';
 import { type ParsedYaml, type Problem, parseYamlFile, throwProblems } from '../project/yaml-file.ts';
 import { LAYERS, type Layer, type Model } from './model.ts';
 import { type ModelFile, modelFile } from './model-file.ts';
@@ -66,18 +68,22 @@ async function loadModel(
     return [{ file: sqlFile, line: 1, column: 1, message, hint: `write ${missing} beside it` }];
   }
   const file = relative(root, join(folder, yamlName));
-  const parsed = parseYamlFile(await readFile(join(folder, yamlName), 'utf8'), file, modelFile);
+  const parsed = parseYamlFile(await readTextFile(join(folder, yamlName), file), file, modelFile);
   if (Array.isArray(parsed)) return parsed;
   const problems = [...nameProblems(name, file), ...checkModelFile(parsed, layer)];
   if (problems.length > 0) return problems;
-  const sql = (await readFile(join(folder, `${name}.sql`), 'utf8')).replace(/;\s*$/, '');
+  const sql = (await readTextFile(join(folder, `${name}.sql`), sqlFile)).replace(/;\s*$/, '');
   return makeModel(layer, name, sql, sqlFile, parsed.value);
 }
+
+/** Goes up with a change of the SQL that is made of a model's (`scd2Sql`), or of how its result is written. */
+const RESULT_VERSION = 2;
 
 /** A model from its parts. */
 export function makeModel(layer: Layer, name: string, sql: string, sqlFile: string, file: ModelFile): Model {
   const { materialisation, key, partition_by, sort_by, scd2 } = file;
-  const parts = JSON.stringify([sql, materialisation, key, partition_by, sort_by, ...(scd2 ? [scd2] : [])]);
+  const own = [sql, materialisation, key, partition_by, sort_by, ...(scd2 ? [scd2] : [])];
+  const parts = JSON.stringify([...own, RESULT_VERSION, engineVersion()]);
   const fingerprint = createHash('sha256').update(parts).digest('hex').slice(0, 16);
   return { layer, name, id: `${layer}.${name}`, sql, sqlFile, file, materialisation, fingerprint };
 }

@@ -14,6 +14,6 @@ export interface Model {
   readonly sqlFile: string;
   readonly file: ModelFile;
   readonly materialisation: Materialisation;
-  /** Changes when the SQL or what it writes changes. */
+  /** Changes when the SQL, what it writes, or the engine that runs it changes. */
   readonly fingerprint: string;
 }

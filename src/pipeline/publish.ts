@@ -8,7 +8,8 @@ import { openTable, parseTableName, type Table } from '../table/table.ts';
 import { mainSnapshotId } from './model-state.ts';
 import type { StagedModel } from './run-context.ts';
 
-const RUN_BRANCH = /^run_/;
+/** What `newRunId` makes, and nobody else's name. */
+const RUN_BRANCH = /^run_\d{8}t\d{6}_[0-9a-f]{8}$/;
 
 /** A branch whose last snapshot is older than this was left behind by a run that was killed. */
 const ABANDONED_AFTER_MS = 6 * 3_600_000;
@@ -29,7 +30,9 @@ export async function publish(
   try {
     await context.catalog.commitTransaction(staged.map((model) => publication(model, branch)));
   } catch (error) {
-    if (isKind(error, 'unknown-outcome') && (await wasPublished(context, staged))) return;
+    // That the tables cannot be looked at leaves the outcome as unknown as it was: nothing may be dropped.
+    const published = isKind(error, 'unknown-outcome') && wasPublished(context, staged).catch(() => false);
+    if (await published) return;
     if (!isKind(error, 'conflict')) throw error;
     throw new LakeError('conflict', `another writer changed a table during the run: ${error.message}`, {
       cause: error,
@@ -94,8 +97,12 @@ async function dropBranch(context: LakeContext, table: Table, branch: string, he
   }
 }
 
-/** Drops branches that killed runs left on the tables of `ids`; they would keep the tiers' moves waiting. */
-export async function dropAbandonedBranches(context: LakeContext, ids: readonly string[]): Promise<void> {
+/** Drops branches that killed runs left on the tables of `ids`, and says so; they would keep the tiers' moves waiting. */
+export async function dropAbandonedBranches(
+  context: LakeContext,
+  ids: readonly string[],
+  warn?: (message: string) => void,
+): Promise<void> {
   for (const id of ids) {
     let table: Table;
     try {
@@ -108,6 +115,7 @@ export async function dropAbandonedBranches(context: LakeContext, ids: readonly 
       const head = table.metadata.snapshots.find((s) => s['snapshot-id'] === ref['snapshot-id']);
       const age = context.clock.now() - (head?.['timestamp-ms'] ?? 0);
       if (ref.type !== 'branch' || !RUN_BRANCH.test(name) || age < ABANDONED_AFTER_MS) continue;
+      warn?.(`the branch ${name} of ${id}, left behind by a run that did not end, is dropped`);
       await dropBranch(context, table, name, ref['snapshot-id']);
     }
   }

@@ -22,15 +22,17 @@ export type CheckScope = 'alone' | 'with-others';
 /**
  * Runs a model's checks on the view `layer.name`, which must be there.
  *
+ * @param others only comparisons with these tables; all by default
  * @throws LakeError `invalid-file` for a check on a column that the model (or the other one) does not give
  */
 export async function checkModel(
   checking: Checking,
   model: Model,
   scope: CheckScope,
+  others?: ReadonlySet<string>,
 ): Promise<CheckResult[]> {
-  const checks = checksOf(model, checking.nowMs).filter(
-    (check) => (check.reads === undefined) === (scope === 'alone'),
+  const checks = checksOf(model, checking.nowMs).filter(({ reads }) =>
+    reads === undefined ? scope === 'alone' : scope === 'with-others' && (others?.has(reads.table) ?? true),
   );
   if (checks.length === 0) return [];
   const columns = await columnsOf(checking.engine, model.id);

@@ -3,7 +3,7 @@ import { isKind, LakeError } from '../errors.ts';
 import type { Lake } from '../project/open-lake.ts';
 import type { TimeRange } from './backfill-range.ts';
 import { buildModel } from './build.ts';
-import type { CheckResult } from './checks.ts';
+import { type CheckResult, checksOf } from './checks.ts';
 import type { ModelGraph } from './graph.ts';
 import { landSource } from './land.ts';
 import type { Model } from './model.ts';
@@ -73,7 +73,7 @@ export async function runPipeline(lake: Lake, options: RunOptions = {}): Promise
     const keep = (status: RunRecord['status'], message: string | null) =>
       record(context, options, { ...written(reports), command: 'run', startedMs: started, status, message });
     try {
-      await dropAbandonedBranches(lake, [...selected]);
+      await dropAbandonedBranches(lake, [...selected], options.warn);
       await runModels(context, models, reports, options.progress);
       options.progress?.('publish', models.length, models.length);
       await publish(lake, context.branch, [...context.staged.values()]);
@@ -147,9 +147,29 @@ async function runModels(
     progress?.(model.id, i, models.length);
     reports.push(await runModel(context, model, checked));
   }
-  // Comparisons with other tables come when all of them are built.
+  const changed = new Set(
+    reports.filter(({ status }) => status !== 'unchanged').map((report) => report.model),
+  );
+  await checkWithOthers(context, checked, changed);
+}
+
+/**
+ * Comparisons with other tables, which come when all of them are built: those of the models that were checked by themselves, and those
+ * of any other model with a table that has changed in this run.
+ */
+async function checkWithOthers(
+  context: RunContext,
+  checked: ReadonlySet<string>,
+  changed: ReadonlySet<string>,
+): Promise<void> {
   for (const model of context.graph.order) {
-    if (checked.has(model.id)) await gate(context, model, () => checkInto(context, model, 'with-others'));
+    if (checked.has(model.id)) {
+      await gate(context, model, () => checkInto(context, model, 'with-others'));
+    } else if (checksOf(model, context.policyNow).some(({ reads }) => reads && changed.has(reads.table))) {
+      // Not a model of this run: it may have no table yet.
+      if ((await findModelTable(context.lake, model)) === null) continue;
+      await gate(context, model, () => checkInto(context, model, 'with-others', changed));
+    }
   }
 }
 
@@ -208,11 +228,16 @@ async function build(
 }
 
 /** Runs checks and keeps their results, whatever they are. */
-async function checkInto(context: RunContext, model: Model, scope: CheckScope): Promise<CheckResult[]> {
+async function checkInto(
+  context: RunContext,
+  model: Model,
+  scope: CheckScope,
+  others?: ReadonlySet<string>,
+): Promise<CheckResult[]> {
   const { engine, policyNow: nowMs } = context;
   await viewInput(context, model.id);
   const view = (id: string) => viewOther(context, model, id);
-  const results = await checkModel({ engine, nowMs, view }, model, scope);
+  const results = await checkModel({ engine, nowMs, view }, model, scope, others);
   context.checks.push(...results);
   return results;
 }
@@ -278,7 +303,7 @@ async function record(
   }
 }
 
-/** `20261121t143045_1a2b3c4d`: sorts by time, fits a branch's name. */
+/** `20261121t143045_1a2b3c4d`: sorts by time, fits a branch's name. `dropAbandonedBranches` knows runs by this form. */
 function newRunId(lake: Lake): string {
   const time = new Date(lake.clock.now()).toISOString().slice(0, 19).replaceAll(/[-:]/g, '').toLowerCase();
   return `${time}_${lake.clock.uuid().slice(0, 8)}`;

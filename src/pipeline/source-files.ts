@@ -53,22 +53,44 @@ export interface SourceBytes {
   readonly sha256: string;
 }
 
-/**
- * Refuses a file whose bytes are not those that landed under its name; size and time spare reading it again.
- *
- * @throws LakeError `invalid-argument`: rows are identified by file and ordinal, so a file never changes
- */
-export async function refuseChangedFile(file: SourceFile, landed: SourceBytes, table: string): Promise<void> {
-  if (landed.size === file.size && landed.modifiedMs === file.modifiedMs) return;
-  if (landed.size === file.size && landed.sha256 === (await fileHash(file.path))) return;
-  throw new LakeError('invalid-argument', `${file.name} has changed since it landed in ${table}`, {
-    where: file.path,
-    hint: 'put the old file back and land new or corrected rows in a file with a new name; nothing was landed',
+/** True if a file's bytes are those that landed under its name; size and time spare reading it again. */
+export async function isAsLanded(file: SourceFile, landed: SourceBytes): Promise<boolean> {
+  if (landed.size === file.size && landed.modifiedMs === file.modifiedMs) return true;
+  return landed.sha256 === (await fileHash(file.path));
+}
+
+/** Rows are identified by file and ordinal, so a file does not change unless it is said to land anew. */
+export function changedFile({ name, path }: SourceFile, table: string): LakeError {
+  return new LakeError('invalid-argument', `${name} has changed since it landed in ${table}`, {
+    where: path,
+    hint:
+      'nothing of it was landed. Put the old file back and land new rows in a file with a new name, or replace the rows that ' +
+      `have landed: lake run --land-again ${name}`,
   });
 }
 
+/** A source file's bytes at one moment, and whether they have stayed the same since. */
+export interface ObservedFile {
+  readonly bytes: SourceBytes;
+  isUnchanged(): Promise<boolean>;
+}
+
+/** Looks at a file before its rows are read: size and time first, so that what is written while it is read shows. */
+export async function observeFile({ path }: SourceFile): Promise<ObservedFile> {
+  const before = await stat(path, { bigint: true });
+  const sha256 = await fileHash(path);
+  return {
+    bytes: { size: Number(before.size), modifiedMs: Number(before.mtimeMs), sha256 },
+    isUnchanged: async () => {
+      // One that is gone, or hidden by a rename, is not what was looked at either.
+      const now = await stat(path, { bigint: true }).catch(() => null);
+      return now !== null && now.size === before.size && now.mtimeNs === before.mtimeNs;
+    },
+  };
+}
+
 /** SHA-256 of a file's bytes in hex. */
-export async function fileHash(path: string): Promise<string> {
+async function fileHash(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
   return hash.digest('hex');

@@ -68,7 +68,13 @@ export function readYaml<T>(
   options: YamlOptions = {},
 ): ReadYaml<T> {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: true,
+    // Its warnings would go to stderr past our messages.
+    logLevel: 'error',
+  });
   const at = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
@@ -118,6 +124,9 @@ export function byPlace(a: Problem, b: Problem): number {
   return a.line - b.line || a.column - b.column;
 }
 
+/** So many problems are told in one error. */
+const TOLD = 20;
+
 /** Throws all problems as one `invalid-file` error (`context.problems` holds them); returns if there are none. */
 export function throwProblems(problems: readonly Problem[]): void {
   const first = problems[0];
@@ -128,7 +137,9 @@ export function throwProblems(problems: readonly Problem[]): void {
     const hint = first.hint === undefined ? {} : { hint: first.hint };
     throw new LakeError('invalid-file', first.message, { where, context, ...hint });
   }
-  const list = problems.map(formatProblem).join('\n');
+  const told = problems.slice(0, TOLD).map(formatProblem);
+  const rest = problems.length - told.length;
+  const list = [...told, ...(rest > 0 ? [`and ${rest} more`] : [])].join('\n');
   throw new LakeError('invalid-file', `${problems.length} problems:\n${list}`, {
     where,
     context,

@@ -22,7 +22,7 @@ export interface ChangeIds {
   manifests: number;
   /** Snapshots staged so far. */
   attempts: number;
-  /** Manifests of added files, written once however often the change is staged. */
+  /** Manifests of added files, made once however often the change is staged. */
   readonly added: Map<readonly AddedFile[], readonly WrittenManifest[]>;
 }
 
@@ -32,6 +32,8 @@ interface WrittenManifest {
   readonly specId: number;
   readonly content: 'data' | 'deletes';
   readonly entries: readonly ManifestEntry[];
+  /** Until it is in the store. */
+  bytes: Uint8Array | null;
 }
 
 /** Ids for a new change. */
@@ -49,6 +51,10 @@ export class ManifestProducer {
   readonly #metadata: TableMetadata;
   readonly #ids: ChangeIds;
   readonly #sequenceNumber: number;
+  /** Manifests of added files, by path: not in the store before it is known that they are not merged. */
+  readonly #added = new Map<string, WrittenManifest>();
+  /** Manifests that this attempt has written anew. */
+  readonly #rewrittenPaths = new Set<string>();
 
   constructor(objects: ObjectStore, metadata: TableMetadata, ids: ChangeIds, sequenceNumber: number) {
     this.#objects = objects;
@@ -57,24 +63,24 @@ export class ManifestProducer {
     this.#sequenceNumber = sequenceNumber;
   }
 
-  /** One manifest per spec and content of the added files. */
-  async added(files: readonly AddedFile[]): Promise<ManifestFile[]> {
+  /** One manifest per spec and content of the added files; `merged` stores those that stay. */
+  added(files: readonly AddedFile[]): ManifestFile[] {
     let written = this.#ids.added.get(files);
     if (!written) {
       const groups = Map.groupBy(
         files,
         (file) => `${file.dataFile.content === 'data' ? 'data' : 'deletes'} ${file.specId}`,
       );
-      written = await Promise.all(
-        [...groups.values()].map((group) =>
-          this.#write(
-            group[0]!,
-            group.map((file) => this.#addedEntry(file)),
-          ),
+      written = [...groups.values()].map((group) =>
+        this.#make(
+          group[0]!.specId,
+          group[0]!.dataFile.content === 'data' ? 'data' : 'deletes',
+          group.map((file) => this.#addedEntry(file)),
         ),
       );
       this.#ids.added.set(files, written);
     }
+    for (const manifest of written) this.#added.set(manifest.path, manifest);
     return written.map((manifest) => this.#summary(manifest));
   }
 
@@ -88,22 +94,18 @@ export class ManifestProducer {
     };
   }
 
-  async #write(first: AddedFile, entries: readonly ManifestEntry[]): Promise<WrittenManifest> {
-    const content = first.dataFile.content === 'data' ? 'data' : 'deletes';
-    return this.#put(first.specId, content, entries);
-  }
-
-  async #put(
-    specId: number,
-    content: 'data' | 'deletes',
-    entries: readonly ManifestEntry[],
-  ): Promise<WrittenManifest> {
+  #make(specId: number, content: 'data' | 'deletes', entries: readonly ManifestEntry[]): WrittenManifest {
     const schema = currentSchema(this.#metadata);
     const spec = specById(this.#metadata, specId);
     const bytes = writeManifest({ schema, spec, content, formatVersion: 2, entries });
     const path = `${this.#metadata.location}/metadata/${this.#ids.uuid}-m${this.#ids.manifests++}.avro`;
-    await this.#objects.put(path, bytes, { if: 'absent' });
-    return { path, length: bytes.length, specId, content, entries };
+    return { path, length: bytes.length, specId, content, entries, bytes };
+  }
+
+  async #store(manifest: WrittenManifest): Promise<WrittenManifest> {
+    if (manifest.bytes !== null) await this.#objects.put(manifest.path, manifest.bytes, { if: 'absent' });
+    manifest.bytes = null;
+    return manifest;
   }
 
   #summary(manifest: WrittenManifest): ManifestFile {
@@ -153,26 +155,42 @@ export class ManifestProducer {
   }
 
   /**
-   * A snapshot's manifests (newest first), small ones merged by the table's `commit.manifest…` properties (`manifest-merge.ts`). What lists nothing live and
-   * is not of this change is left out.
+   * A snapshot's manifests (newest first), small ones merged by the table's `commit.manifest…` properties (`manifest-merge.ts`); all of them are in the store
+   * then. What lists nothing live and is not of this change is left out.
    */
   async merged(manifests: readonly ManifestFile[]): Promise<ManifestFile[]> {
     const rules = mergeRules(this.#metadata.properties);
-    if (!rules.enabled) return [...manifests];
-    const own = { snapshotId: this.#ids.snapshotId, sequenceNumber: this.#sequenceNumber };
+    const bins = rules.enabled
+      ? planMerge(manifests, rules, this.#ids.snapshotId)
+      : manifests.map((manifest) => [manifest]);
     const merged: ManifestFile[] = [];
-    for (const bin of planMerge(manifests, rules, own.snapshotId)) {
+    for (const bin of bins) {
       const [first] = bin;
       if (first === undefined) continue;
-      if (bin.length === 1) {
-        merged.push(first);
+      if (bin.length > 1) {
+        merged.push(...(await this.#mergedBin(first, bin)));
         continue;
       }
-      const entries = await mergedEntries(this.#objects, bin, own);
-      if (entries.length === 0) continue;
-      merged.push(this.#summary(await this.#put(first.partitionSpecId, first.content, entries)));
+      const added = this.#added.get(first.manifestPath);
+      if (added) await this.#store(added);
+      merged.push(first);
     }
     return merged;
+  }
+
+  async #mergedBin(first: ManifestFile, bin: readonly ManifestFile[]): Promise<ManifestFile[]> {
+    const own = { snapshotId: this.#ids.snapshotId, sequenceNumber: this.#sequenceNumber };
+    const inStore = bin.filter((manifest) => !this.#added.has(manifest.manifestPath));
+    const added = bin.flatMap((manifest) => this.#added.get(manifest.manifestPath)?.entries ?? []);
+    const entries = [...added, ...(await mergedEntries(this.#objects, inStore, own))];
+    const made =
+      entries.length === 0
+        ? []
+        : [this.#summary(await this.#store(this.#make(first.partitionSpecId, first.content, entries)))];
+    // Made by this attempt, and in no list yet: nothing can name them. What cannot be removed is left to orphan removal.
+    const spent = bin.map((one) => one.manifestPath).filter((path) => this.#rewrittenPaths.has(path));
+    if (spent.length > 0) await this.#objects.delete(spent).catch(() => {});
+    return made;
   }
 
   async #rewritten(
@@ -186,6 +204,8 @@ export class ManifestProducer {
         ? { ...entry, status: 'deleted', snapshotId: this.#ids.snapshotId }
         : { ...entry, status: 'existing' };
     });
-    return this.#summary(await this.#put(manifest.partitionSpecId, manifest.content, changed));
+    const made = await this.#store(this.#make(manifest.partitionSpecId, manifest.content, changed));
+    this.#rewrittenPaths.add(made.path);
+    return this.#summary(made);
   }
 }

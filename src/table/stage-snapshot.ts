@@ -65,7 +65,7 @@ export async function stageSnapshot(
   const base = parent ? await snapshotManifests(context.objects, parent) : [];
   const kept = await producer.without(base, change.removed ?? new Set(), (file) => removed.push(file));
   const counted = await Promise.all(kept.map((manifest) => withKnownCounts(context.objects, manifest)));
-  const manifests = await producer.merged([...(await producer.added(change.added)), ...counted]);
+  const manifests = await producer.merged([...producer.added(change.added), ...counted]);
   const location = `${metadata.location}/metadata/snap-${ids.snapshotId}-${++ids.attempts}-${ids.uuid}.avro`;
   const parentId = parent?.['snapshot-id'] ?? null;
   const list = writeManifestList(

@@ -1,26 +1,45 @@
 import type { Catalog, LoadedTable, Namespace, TableIdentifier } from '../catalog-client/catalog.ts';
-import { type ListedTable, listEveryTable } from '../catalog-client/listed-table.ts';
+import { type ListedOther, listStanding, type StandingListing } from '../catalog-client/listed-table.ts';
 import { isKind, LakeError } from '../errors.ts';
 
 /** How often tables may change their names while they are read. */
 const MOST_LISTINGS = 100;
+
+/** What has files in the catalog: a table as it was loaded, a view or restorable drop as it was listed. */
+export type Standing =
+  | { readonly kind: 'table'; readonly table: LoadedTable }
+  | { readonly kind: 'other'; readonly listed: ListedOther }
+  /** The catalog does not tell of views and drops. */
+  | { readonly kind: 'untold' };
 
 /**
  * Loads every table of the catalog once, told apart by uuid; one that is dropped meanwhile is left out. Tables that exchange their
  * names meanwhile are both found: it goes on until nothing is listed that was not loaded.
  */
 export async function* allTables(catalog: Catalog): AsyncIterable<LoadedTable> {
+  for await (const one of allStanding(catalog)) if (one.kind === 'table') yield one.table;
+}
+
+/** As `allTables`, with the views and the dropped tables that can come back: a table that is dropped meanwhile is found as a drop. */
+export async function* allStanding(catalog: Catalog): AsyncIterable<Standing> {
   const seen = new Set<string>();
+  const seenOthers = new Set<string>();
   for (let listing = 0; listing < MOST_LISTINGS; listing++) {
-    const listed = await everyTable(catalog);
+    const listed = await everything(catalog);
+    if (listing === 0 && listed?.others === undefined) yield { kind: 'untold' };
     if (listed === null) return yield* byNamespace(catalog);
-    const missing = listed.filter((table) => !seen.has(table['table-uuid']));
-    if (missing.length === 0) return;
+    const missing = listed.tables.filter((table) => !seen.has(table['table-uuid']));
+    const others = (listed.others ?? []).filter((one) => !seenOthers.has(one['table-uuid']));
+    if (missing.length === 0 && others.length === 0) return;
+    for (const other of others) {
+      seenOthers.add(other['table-uuid']);
+      yield { kind: 'other', listed: other };
+    }
     for (const { namespace, name } of missing) {
       const loaded = await loadIfThere(catalog, { namespace, name });
       if (loaded === null || seen.has(loaded.metadata['table-uuid'])) continue;
       seen.add(loaded.metadata['table-uuid']);
-      yield loaded;
+      yield { kind: 'table', table: loaded };
     }
   }
   throw new LakeError('conflict', 'tables were renamed again and again while they were read', {
@@ -29,20 +48,20 @@ export async function* allTables(catalog: Catalog): AsyncIterable<LoadedTable> {
 }
 
 /** Null where the catalog is not ours. */
-async function everyTable(catalog: Catalog): Promise<readonly ListedTable[] | null> {
+async function everything(catalog: Catalog): Promise<StandingListing | null> {
   try {
-    return await listEveryTable(catalog);
+    return await listStanding(catalog);
   } catch (error) {
     if (isKind(error, 'unsupported')) return null;
     throw error;
   }
 }
 
-async function* byNamespace(catalog: Catalog, parent?: Namespace): AsyncIterable<LoadedTable> {
+async function* byNamespace(catalog: Catalog, parent?: Namespace): AsyncIterable<Standing> {
   for (const namespace of await catalog.listNamespaces(parent)) {
     for (const identifier of await catalog.listTables(namespace)) {
       const loaded = await loadIfThere(catalog, identifier);
-      if (loaded !== null) yield loaded;
+      if (loaded !== null) yield { kind: 'table', table: loaded };
     }
     yield* byNamespace(catalog, namespace);
   }

@@ -19,7 +19,7 @@ export interface BringBack {
 
 /**
  * Makes the moves by the same protocol as a policy's, forward to new paths. The partitions are pinned first, so that no run of the
- * policies in between moves them right back; where the move fails for certain, the pin goes again.
+ * policies in between moves them right back; where the move fails for certain and no run goes on with it, the pin goes again.
  *
  * @param pinUntilMs until when no policy moves the pinned partitions, ms since 1970
  * @throws LakeError as `relocateTable`
@@ -40,14 +40,24 @@ export async function bringBack(
   const result = await relocateTable(run, { identifier, moves, graceMs, reason, uuid, id }).catch(
     async (error: unknown) => {
       // Unknown: it may have been made. Anything that is no LakeError: the next run goes on with it.
-      const failed = error instanceof LakeError && !isKind(error, 'unknown-outcome');
-      if (failed) await removePin(run, table, id).catch(() => {});
+      const isKnown = error instanceof LakeError && !isKind(error, 'unknown-outcome');
+      if (isKnown && (await isOver(run, id))) await removePin(run, table, id).catch(() => {});
       throw error;
     },
   );
   // The move is made: a pin that cannot be taken away now ends by itself.
   await removePin(run, table, result.state === 'swapped' ? reason.undoes : id).catch(() => {});
   return result;
+}
+
+/** True if the journal says that the move was not made and nobody goes on with it, as the next run does after a lost lease. */
+async function isOver(run: TieringRun, id: string): Promise<boolean> {
+  try {
+    const { state } = await run.journal.relocation(id);
+    return state === 'rolled-back' || state === 'cleaned';
+  } catch (error) {
+    return isKind(error, 'not-found');
+  }
 }
 
 async function setPin(

@@ -4,7 +4,8 @@ import type { PlannedMove } from '../policy/evaluate.ts';
 import { tableName } from '../table/table.ts';
 import type { JournaledMove, JournaledReason, Relocation, RelocationReason } from './journal.ts';
 import { type HeldLease, withLease } from './lease.ts';
-import { removeLeftovers } from './ledger.ts';
+import { tryRemoveLeftovers } from './ledger.ts';
+import { refuseUnmovable } from './movable.ts';
 import { placesOf, relocationFolder, relocationMetadataPrefix } from './relocation-paths.ts';
 import { planFileMoves, summaryOf } from './relocation-plan.ts';
 import { refuseStaged } from './staged-work.ts';
@@ -48,10 +49,11 @@ export async function relocateTable(run: TieringRun, request: RelocationRequest)
   const { identifier, graceMs, reason } = request;
   const name = tableName(identifier);
   const first = await run.catalog.loadTable(identifier);
-  refuseFormat(first);
+  refuseUnmovable(run, first);
   return withLease(run, { uuid: first.metadata['table-uuid'], name }, async (lease) => {
     await run.faults.at('leased');
     const table = await run.catalog.loadTable(identifier);
+    refuseUnmovable(run, table);
     refuseStaged(table);
     const id = request.id ?? run.clock.uuid();
     const planned = await checkedMoves(run, table, request, id);
@@ -102,20 +104,29 @@ function staleTable(table: string, what: string): LakeError {
   });
 }
 
-/** Which of the files an earlier relocation has moved to the tier that was planned: the same plan, applied twice. */
+/**
+ * Which of the files now lie, after all relocations, in the tier that was planned: the same plan, applied twice. One that was moved
+ * there and away again does not count.
+ */
 async function movedBefore(
   run: TieringRun,
   tableUuid: string,
   wanted: ReadonlyMap<string, string>,
 ): Promise<Set<string>> {
-  const found = new Set<string>();
+  /** The planned path of each path that a file has had so far. */
+  const origins = new Map([...wanted.keys()].map((path) => [path, path]));
+  const tiers = new Map<string, string>();
+  // Oldest first: a relocation that took a file on began after the one that had brought it.
   for (const { state, 'relocation-id': id } of await run.journal.relocationsOf(tableUuid)) {
     if (state !== 'swapped' && state !== 'finished') continue;
-    for await (const move of run.journal.moves(id)) {
-      if (move.kind === 'data' && wanted.get(move.from) === move['to-tier']) found.add(move.from);
+    for await (const { kind, from, to, 'to-tier': tier } of run.journal.moves(id)) {
+      const origin = kind === 'data' ? origins.get(from) : undefined;
+      if (origin === undefined) continue;
+      origins.set(to, origin);
+      tiers.set(origin, tier ?? '');
     }
   }
-  return found;
+  return new Set([...wanted].filter(([path, tier]) => tiers.get(path) === tier).map(([path]) => path));
 }
 
 /**
@@ -129,19 +140,50 @@ export async function carryOut(
   moves: readonly JournaledMove[],
   lease: HeldLease,
 ): Promise<RelocationResult> {
-  let swapped: boolean;
   try {
     await copyAll(run, relocation, moves, lease);
-    swapped = await swapHistory(run, relocation, moves, lease);
+    const swapped = await swapHistory(run, relocation, moves, lease);
+    // Where nothing is left to move, a swap whose answer was lost may have landed meanwhile.
+    if (!swapped && !(await hasLanded(run, relocation))) return await rollBack(run, relocation, lease);
   } catch (error) {
-    await rollBackAfter(run, relocation, lease, error);
-    throw error;
+    if (!(error instanceof LakeError)) throw error;
+    if (!(await landedAfterAll(run, relocation, lease, error))) throw error;
   }
-  if (!swapped) return rollBack(run, relocation, lease);
   await run.faults.at('swapped');
-  await removeLeftovers(run, [relocation]);
+  await tryRemoveLeftovers(run, [relocation]);
   await run.faults.at('cleaned');
   return resultOf(relocation, 'swapped');
+}
+
+/** After a failure: true if the swap was made all the same. If not, takes the relocation back, where that is safe. */
+async function landedAfterAll(
+  run: TieringRun,
+  relocation: Relocation,
+  lease: HeldLease,
+  error: LakeError,
+): Promise<boolean> {
+  if (await hasLanded(run, relocation)) return true;
+  // Unknown: the swap may yet be applied. The journal tells the next run.
+  if (isKind(error, 'unknown-outcome')) return false;
+  try {
+    await rollBack(run, relocation, lease);
+    return false;
+  } catch (cause) {
+    if (!(cause instanceof LakeError)) throw cause;
+    // The catalog takes back nothing that was swapped. Otherwise the next run rolls back or goes on; the first error is the one to report.
+    return hasLanded(run, relocation);
+  }
+}
+
+/** True if the journal says that the swap was made; false too where it cannot be read. */
+async function hasLanded(run: TieringRun, { 'relocation-id': id }: Relocation): Promise<boolean> {
+  try {
+    const { state } = await run.journal.relocation(id);
+    return state === 'swapped' || state === 'finished';
+  } catch (error) {
+    if (!(error instanceof LakeError)) throw error;
+    return false;
+  }
 }
 
 /**
@@ -155,25 +197,8 @@ export async function rollBack(
 ): Promise<RelocationResult> {
   lease.check();
   await run.journal.setState(relocation['relocation-id'], 'rolled-back', lease.id);
-  await removeLeftovers(run, [{ ...relocation, state: 'rolled-back' }]);
+  await tryRemoveLeftovers(run, [{ ...relocation, state: 'rolled-back' }]);
   return { ...resultOf(relocation, 'rolled-back'), files: 0, bytes: 0 };
-}
-
-/** Refuses tables that this version cannot move. */
-function refuseFormat({ identifier, metadata }: LoadedTable): void {
-  const refusal = formatRefusal(metadata['format-version']);
-  if (refusal === null) return;
-  throw new LakeError('unsupported', `${tableName(identifier)}: ${refusal.why}`, { hint: refusal.hint });
-}
-
-/** Why tables of a format version are not moved; null if they are. */
-export function formatRefusal(version: number): { readonly why: string; readonly hint: string } | null {
-  if (version === 2) return null;
-  if (version === 1) {
-    return { why: 'tables of format v1 are not moved', hint: 'upgrade the table to format v2 first' };
-  }
-  const hint = 'exclude the table from policies with transitions; nothing was moved';
-  return { why: `this version does not move tables of format v${version}`, hint };
 }
 
 async function begin(
@@ -218,18 +243,6 @@ async function copyAll(
     await run.faults.at('copied-one');
   });
   await run.faults.at('copied');
-}
-
-async function rollBackAfter(
-  run: TieringRun,
-  relocation: Relocation,
-  lease: HeldLease,
-  error: unknown,
-): Promise<void> {
-  // Unknown: the swap may have been applied. Not ours: nothing is known. The journal tells the next run.
-  if (!(error instanceof LakeError) || isKind(error, 'unknown-outcome')) return;
-  // If this fails too, the next run rolls back or goes on; the first error is the one to report.
-  await rollBack(run, relocation, lease).catch(() => {});
 }
 
 function resultOf(relocation: Relocation, state: 'swapped' | 'rolled-back'): RelocationResult {

@@ -13,9 +13,12 @@ import {
 } from './history-rewrite.ts';
 import type { JournaledMove } from './journal.ts';
 import { distinctManifests, type TableHistory } from './table-history.ts';
+import { eachBounded } from './verified-copy.ts';
 
 /** Objects whose journal entries go into one call, and that are held in memory meanwhile. */
 const BATCH = 64;
+/** Manifests read, and objects written, at once. */
+const AT_ONCE = 8;
 
 export interface HistoryWriterInput {
   readonly objects: ObjectStore;
@@ -53,12 +56,12 @@ export class HistoryWriter {
   /** Rewrites each manifest that lists a moved or rewritten file. Errors: those of the store, the journal, `corrupt`. */
   async writeManifests(history: TableHistory, deletes: ReadonlyMap<string, DataFile>): Promise<void> {
     const replacements: Replacements = { moved: this.#input.moved, deletes };
+    const files = distinctManifests(history).filter((file) => !this.#manifests.has(file.manifestPath));
     let pending: Pending[] = [];
-    for (const file of distinctManifests(history)) {
-      if (this.#manifests.has(file.manifestPath)) continue;
-      const made = await this.#rewriteManifest(file, replacements);
-      if (made === null) continue;
-      pending.push(made);
+    for (let at = 0; at < files.length; at += AT_ONCE) {
+      const some = files.slice(at, at + AT_ONCE);
+      const made = await Promise.all(some.map((file) => this.#rewriteManifest(file, replacements)));
+      pending.push(...made.filter((one) => one !== null));
       if (pending.length >= BATCH) pending = await this.#flush(pending);
     }
     await this.#flush(pending);
@@ -74,7 +77,8 @@ export class HistoryWriter {
       const old = snapshot['manifest-list'];
       const made = this.#lists.get(old);
       const list = made === undefined ? rewriteList(manifests, rewritten) : null;
-      if (made !== undefined) changed.push(made);
+      // Two snapshots may have one list, as a rollback by some writers leaves them: each is told apart by its own id.
+      if (made !== undefined) changed.push({ ...made, snapshotId: snapshot['snapshot-id'] });
       if (list === null) continue;
       const location = this.#place('list');
       const parent = snapshot['parent-snapshot-id'];
@@ -147,7 +151,9 @@ export class HistoryWriter {
   }
 }
 
-/** Writes new objects; one that is there already is an error, as every path is used once. */
+/** Writes new objects, in no order; one that is there already is an error, as every path is used once. */
 export async function putAll(objects: ObjectStore, made: readonly NewObject[]): Promise<void> {
-  for (const { location, bytes } of made) await objects.put(location, bytes, { if: 'absent' });
+  await eachBounded(made, AT_ONCE, async ({ location, bytes }) => {
+    await objects.put(location, bytes, { if: 'absent' });
+  });
 }

@@ -93,6 +93,12 @@ export interface LedgerEntry {
   readonly 'delete-after-ms': number;
 }
 
+type Page<T, K extends string> = {
+  readonly 'next-page-token'?: string | null;
+  /** The clock that the times in it are of, wall clock, ms; absent from earlier versions and other lists than the ledger. */
+  readonly 'now-ms'?: number;
+} & { readonly [key in K]: readonly T[] };
+
 const MOVES_PER_CALL = 5000;
 const DELETED_PER_CALL = 1000;
 
@@ -168,6 +174,11 @@ export class Journal {
     yield* this.#pages<LedgerEntry, 'entries'>(`ledger?${due}`, 'entries');
   }
 
+  /** All retired objects that still stand, page by page. */
+  ledgerPages(): AsyncIterable<Page<LedgerEntry, 'entries'>> {
+    return this.#wholePages('ledger?');
+  }
+
   async markDeleted(locations: readonly string[]): Promise<void> {
     for (let at = 0; at < locations.length; at += DELETED_PER_CALL) {
       await this.#post('ledger/deleted', { locations: locations.slice(at, at + DELETED_PER_CALL) });
@@ -187,12 +198,15 @@ export class Journal {
   }
 
   async *#pages<T, K extends string>(path: string, key: K): AsyncIterable<T> {
+    for await (const page of this.#wholePages<T, K>(path)) yield* page[key];
+  }
+
+  async *#wholePages<T, K extends string>(path: string): AsyncIterable<Page<T, K>> {
     let token: string | null | undefined = '';
     while (token !== undefined && token !== null) {
       const from = token === '' ? '' : `page-token=${encodeURIComponent(token)}`;
-      const page: { readonly 'next-page-token'?: string | null } & { readonly [key in K]: readonly T[] } =
-        await this.#catalog.extension('GET', `/lake/v1/${path}${from}`);
-      yield* page[key];
+      const page: Page<T, K> = await this.#catalog.extension('GET', `/lake/v1/${path}${from}`);
+      yield page;
       token = page['next-page-token'];
     }
   }

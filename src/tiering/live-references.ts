@@ -1,19 +1,40 @@
 import type { LoadedTable } from '../catalog-client/catalog.ts';
+import { isKind } from '../errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { LakeContext } from '../table/context.ts';
 import { readManifestContent } from '../table/manifests.ts';
-import { allTables } from './all-tables.ts';
+import { allStanding } from './all-tables.ts';
+import { readDropped } from './dropped-table.ts';
+import { collects, ownFiles } from './movable.ts';
+import { normalLocation } from './normal-location.ts';
 import { distinctManifests, hasLiveFiles, historyOf } from './table-history.ts';
 
 /** The proof that comes before a deletion. */
 export interface LiveReferences {
   /** The candidates that some live snapshot of any table names. */
   readonly named: ReadonlySet<string>;
-  /** Uuids of the tables that were read. What belonged to any other (renamed just now, dropped) must stay. */
-  readonly tables: ReadonlySet<string>;
+  /**
+   * The tables that were read and whose files may be deleted, by uuid. What belonged to any other (renamed just now, dropped, with
+   * `gc.enabled=false`) must stay.
+   */
+  readonly tables: ReadonlyMap<string, TableHome>;
 }
 
-/** Reads which of `candidates` some live snapshot of any table names. Locations are compared in one spelling. */
+/** Where a table's own files lie. */
+export interface TableHome {
+  readonly location: string;
+  isOwn(location: string): boolean;
+}
+
+/** How often a table is read again that changed while it was read. */
+const TRIES = 4;
+
+/**
+ * Reads which of `candidates` some live snapshot of any table, dropped ones that can come back included, names. Locations are compared in
+ * one spelling.
+ *
+ * @throws LakeError `corrupt`, `not-found`, `unsupported` where a table cannot be read: then nothing is known of the candidates
+ */
 export async function liveReferences(
   context: Pick<LakeContext, 'catalog' | 'objects'>,
   candidates: Iterable<string>,
@@ -24,26 +45,48 @@ export async function liveReferences(
     bySpelling.set(spelling, [...(bySpelling.get(spelling) ?? []), location]);
   }
   const named = new Set<string>();
-  const tables = new Set<string>();
+  const tables = new Map<string, TableHome>();
   if (bySpelling.size === 0) return { named, tables };
-  for await (const table of allTables(context.catalog)) {
-    tables.add(table.metadata['table-uuid']);
-    for await (const location of namedBy(context.objects, table)) {
-      for (const found of bySpelling.get(normalLocation(location)) ?? []) named.add(found);
+  const note = (location: string) => {
+    for (const found of bySpelling.get(normalLocation(location)) ?? []) named.add(found);
+  };
+  for await (const one of allStanding(context.catalog)) {
+    if (one.kind === 'untold') continue;
+    if (one.kind === 'other') {
+      note(one.listed['metadata-location']);
+      const dropped = one.listed.kind === 'dropped' ? await readDropped(context.objects, one.listed) : null;
+      if (dropped !== null) for await (const location of namedBy(context.objects, dropped)) note(location);
+      continue;
     }
+    const { metadata } = await noteNamed(context, one.table, note);
+    const home = { location: metadata.location, isOwn: ownFiles(metadata) };
+    if (collects(metadata)) tables.set(metadata['table-uuid'], home);
   }
   return { named, tables };
 }
 
-/** A location with one spelling of scheme and slashes: `file:/a//b` and `file:///a/b` are the same object. */
-export function normalLocation(location: string): string {
-  const scheme = /^([a-zA-Z][a-zA-Z0-9+.-]*):\/*/.exec(location);
-  const name = (scheme?.[1] ?? 'file').toLowerCase();
-  const rest = location
-    .slice(scheme?.[0].length ?? 0)
-    .replace(/^\/+/, '')
-    .replace(/\/{2,}/g, '/');
-  return `${name === 's3a' || name === 's3n' ? 's3' : name}://${rest}`;
+/** Reads a table until it has stayed the same: another run may have expired what was about to be read. */
+async function noteNamed(
+  context: Pick<LakeContext, 'catalog' | 'objects'>,
+  first: LoadedTable,
+  note: (location: string) => void,
+): Promise<LoadedTable> {
+  let table = first;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      for await (const location of namedBy(context.objects, table)) note(location);
+      return table;
+    } catch (error) {
+      if (!isKind(error, 'not-found') || attempt === TRIES) throw error;
+      const now = await context.catalog.loadTable(table.identifier).catch((cause: unknown) => {
+        if (isKind(cause, 'not-found')) throw error;
+        throw cause;
+      });
+      const isSame = now.metadata['table-uuid'] === table.metadata['table-uuid'];
+      if (!isSame || now.metadataLocation === table.metadataLocation) throw error;
+      table = now;
+    }
+  }
 }
 
 async function* namedBy(objects: ObjectStore, table: LoadedTable): AsyncIterable<string> {
@@ -55,7 +98,7 @@ async function* namedBy(objects: ObjectStore, table: LoadedTable): AsyncIterable
   for (const manifest of distinctManifests(history)) {
     yield manifest.manifestPath;
     if (!hasLiveFiles(manifest)) continue;
-    const { entries } = await readManifestContent(objects, manifest);
+    const { entries } = await readManifestContent(objects, manifest, { metrics: false });
     for (const { status, dataFile } of entries) if (status !== 'deleted') yield dataFile.filePath;
   }
 }

@@ -81,7 +81,9 @@ export function parsePlanFile(text: string, file: string): PlanFile {
   if (parsed.success && parsed.data.moves.every((move) => move.paths.length === move.files))
     return parsed.data;
   const what =
-    issue === undefined ? 'a move does not name all its files' : `${issue.path.join('.')} ${issue.message}`;
+    issue === undefined
+      ? 'a move does not name all its files'
+      : `${issue.path.join('.') || 'it'}: ${issue.message.replace(/, received undefined$/, ', and it is missing')}`;
   throw notAPlan(what, file);
 }
 

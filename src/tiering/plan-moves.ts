@@ -14,7 +14,7 @@ import type { Policy, PolicySet } from '../policy/policy-set.ts';
 import { tableName } from '../table/table.ts';
 import { allTables } from './all-tables.ts';
 import { commitTimes } from './commit-times.ts';
-import { formatRefusal } from './executor.ts';
+import { FOREIGN_FILE, type LakePlaces, moveRefusal, ownFiles } from './movable.ts';
 import type { MovePlan, PlannedTable } from './move-plan.ts';
 import { withReplacedData } from './replaced-data.ts';
 import { branchWithStagedWork } from './staged-work.ts';
@@ -36,7 +36,7 @@ export async function planMoves(
   tables?: readonly string[],
 ): Promise<MovePlan> {
   const states: TableState[] = [];
-  const blocked = new Map<string, string>();
+  const stays = new Map<string, Stays>();
   const seen = new Map<string, LoadedTable>();
   const problems: LakeError[] = [];
   for (const table of await chosenTables(lake, tables)) {
@@ -47,11 +47,10 @@ export async function planMoves(
     const history = await historyOf(lake.objects, table);
     const live = await liveDataFiles(lake.objects, history);
     states.push(await agedState(lake, policy, { table, history, live, eachFile: true }));
-    const reason = whyNotNow(table);
-    if (reason !== null) blocked.set(name, reason);
+    stays.set(name, { table: whyNotNow(lake.config, table), foreign: foreignFiles(table, live) });
   }
   const plan = evaluatePolicies(policies, states, nowMs, problems);
-  return withoutBlocked({ ...plan, tables: plan.tables.map((one) => pinnedDown(one, seen)) }, blocked);
+  return withoutStaying({ ...plan, tables: plan.tables.map((one) => pinnedDown(one, seen)) }, stays);
 }
 
 /** The policy of a table, null if none matches; undefined where there is a tie, which joins the problems. */
@@ -109,21 +108,46 @@ async function chosenTables(lake: TieredLake, names: readonly string[] | undefin
   });
 }
 
-/** Why a table cannot be moved as it is; null if it can. */
-function whyNotNow({ metadata }: LoadedTable): string | null {
-  const refusal = formatRefusal(metadata['format-version']);
+/** What keeps a table's files where they are, whatever its policy says. */
+interface Stays {
+  /** Why none of them is moved now; null if they can be. */
+  readonly table: string | null;
+  /** Sizes in bytes, by path, of files that lie in no folder of the table's own. */
+  readonly foreign: ReadonlyMap<string, number>;
+}
+
+function whyNotNow(places: LakePlaces, { metadata }: LoadedTable): string | null {
+  const refusal = moveRefusal(places, metadata);
   if (refusal !== null) return `${refusal.why}: ${refusal.hint}`;
   const branch = branchWithStagedWork(metadata);
   return branch === null ? null : `waits: branch "${branch}" holds staged work`;
 }
 
-function withoutBlocked(plan: MovePlan, blocked: ReadonlyMap<string, string>): MovePlan {
+function foreignFiles({ metadata }: LoadedTable, live: ReadonlyMap<string, LiveFile>): Map<string, number> {
+  const isOwn = ownFiles(metadata);
+  const foreign = [...live.values()].map(({ file }) => file).filter(({ filePath }) => !isOwn(filePath));
+  return new Map(foreign.map(({ filePath, fileSizeInBytes }) => [filePath, fileSizeInBytes]));
+}
+
+function withoutStaying(plan: MovePlan, stays: ReadonlyMap<string, Stays>): MovePlan {
   const moves: PlannedMove[] = [];
   const kept: KeptPartition[] = [...plan.kept];
   for (const move of plan.moves) {
-    const reason = blocked.get(move.table);
-    if (reason === undefined) moves.push(move);
-    else kept.push({ table: move.table, partition: move.partition, tier: move.from, reason });
+    const { table: blocked = null, foreign = new Map<string, number>() } = stays.get(move.table) ?? {};
+    const keep = (reason: string) =>
+      kept.push({ table: move.table, partition: move.partition, tier: move.from, reason });
+    const staying = move.paths.filter((path) => foreign.has(path));
+    const paths = move.paths.filter((path) => !foreign.has(path));
+    if (blocked !== null) keep(blocked);
+    else if (staying.length > 0) keep(foreignReason(staying));
+    if (blocked !== null || paths.length === 0) continue;
+    const bytes = staying.reduce((left, path) => left - (foreign.get(path) ?? 0), move.bytes);
+    moves.push(staying.length === 0 ? move : { ...move, paths, files: paths.length, bytes });
   }
   return { ...plan, moves, kept };
+}
+
+function foreignReason(paths: readonly string[]): string {
+  const more = paths.length === 1 ? '' : `, and so do ${paths.length - 1} more`;
+  return `${paths[0]} ${FOREIGN_FILE}${more}: added in place, and may be somebody else's`;
 }

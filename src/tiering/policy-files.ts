@@ -1,10 +1,11 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { LakeConfig } from '../config.ts';
 import { LakeError } from '../errors.ts';
 import { policyFileSchema } from '../policy/policy-file.ts';
 import { policyFindings } from '../policy/policy-findings.ts';
 import { buildPolicySet, type PolicySet } from '../policy/policy-set.ts';
+import { readTextFile } from '../project/text-file.ts';
 import { byPlace, type Problem, readYaml, throwProblems, type YamlPath } from '../project/yaml-file.ts';
 
 /**
@@ -45,7 +46,8 @@ export async function readPolicies(config: LakeConfig): Promise<PolicySet> {
   const files = await Promise.all(
     names.map(async (name) => {
       const path = join(config.policiesFolder, name);
-      return { file: relative(config.root, path), text: await readFile(path, 'utf8') };
+      const file = relative(config.root, path);
+      return { file, text: await readTextFile(path, file) };
     }),
   );
   const loaded = loadPolicies(

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { TableIdentifier } from '../catalog-client/catalog.ts';
 import type { Tier } from '../config.ts';
 import type { TableMetadata } from '../iceberg/table-metadata.ts';
+import { ownFiles } from './movable.ts';
 
 /** Where a table's objects lie in the tiers. The only module of tiering that puts paths together. */
 export interface TablePlaces {
@@ -9,6 +10,8 @@ export interface TablePlaces {
   readonly metadataFolder: string;
   /** The table's prefix in a tier: `<tier>/<namespace>/<table>-<uuid>`. */
   tierPrefix(tier: Tier): string;
+  /** True for a file in a folder of the table's own. */
+  isOwn(location: string): boolean;
 }
 
 /** What an earlier move put in front of a path: its id and, for rewritten deletes, their attempt. */
@@ -23,6 +26,7 @@ export function placesOf(identifier: TableIdentifier, metadata: TableMetadata): 
     dataFolder: folder('write.data.path', 'data'),
     metadataFolder: folder('write.metadata.path', 'metadata'),
     tierPrefix: (tier) => `${tier.location}/${below}`,
+    isOwn: ownFiles(metadata),
   };
 }
 

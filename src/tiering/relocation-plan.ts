@@ -5,6 +5,7 @@ import { partitionText } from '../iceberg/partition-spec.ts';
 import type { TableMetadata } from '../iceberg/table-metadata.ts';
 import type { PlannedMove } from '../policy/evaluate.ts';
 import type { JournaledMove, JournaledWay } from './journal.ts';
+import { FOREIGN_FILE } from './movable.ts';
 import { relocatedPath, type TablePlaces } from './relocation-paths.ts';
 import type { LiveFile } from './table-history.ts';
 
@@ -27,7 +28,8 @@ export interface FileMoves {
  *
  * @param live the data files of all retained snapshots, by path
  * @param moves the plan's moves of this table
- * @throws LakeError `stale-plan` where a file lies in another tier than the plan says, or a tier is not there any more
+ * @throws LakeError `stale-plan` where a file lies in another tier than the plan says, or in none of the table's folders, or a tier is not
+ *   there any more
  */
 export function planFileMoves(
   live: ReadonlyMap<string, LiveFile>,
@@ -45,6 +47,7 @@ export function planFileMoves(
       const found = live.get(path);
       if (found === undefined) gone.push({ path, to: tier, partition });
       if (found === undefined) continue;
+      if (!places.isOwn(path)) throw foreign(table, path);
       const now = tierOf(tiers, path).name;
       if (now !== from) throw elsewhere(table, path, { from, now });
       const to = unused(taken, relocatedPath(path, places, tiers, target, relocationId));
@@ -81,6 +84,13 @@ export function summaryOf(moves: readonly PlannedMove[], paths: ReadonlySet<stri
     });
   }
   return [...ways.values()].map(({ seen: _seen, ...way }) => way);
+}
+
+function foreign(table: string, path: string): LakeError {
+  return new LakeError('stale-plan', `${path} ${FOREIGN_FILE} and is not moved`, {
+    where: table,
+    hint: 'make a new plan with: lake tier plan; nothing of this table was moved',
+  });
 }
 
 function elsewhere(table: string, path: string, tier: { from: string; now: string }): LakeError {

@@ -3,7 +3,8 @@ import { tableName } from '../table/table.ts';
 import { carryOut, type RelocationResult, rollBack } from './executor.ts';
 import type { JournaledMove, PastRelocation, Relocation } from './journal.ts';
 import { type HeldLease, withLease } from './lease.ts';
-import { removeLeftovers } from './ledger.ts';
+import { tryRemoveLeftovers } from './ledger.ts';
+import { moveRefusal } from './movable.ts';
 import type { TieringRun } from './tiering-context.ts';
 
 /** As long as unreferenced files are left alone by `lake orphans`. */
@@ -11,7 +12,7 @@ const LATE_COPY_MS = 24 * 3_600_000;
 
 /**
  * Finishes what interrupted runs left: a relocation in state `copying` goes on, or is rolled back where its
- * journal is not whole or its table is gone; after a swap only leftovers are removed. A day after it began, one that was rolled
+ * journal is not whole or its table is gone or not to be moved; after a swap only leftovers are removed. A day after it began, one that was rolled
  * back is `cleaned` and not looked at again.
  */
 export async function resumeRelocations(run: TieringRun): Promise<RelocationResult[]> {
@@ -25,8 +26,7 @@ export async function resumeRelocations(run: TieringRun): Promise<RelocationResu
   }
   const rolledBack = await run.journal.relocationsIn('rolled-back');
   const ended = [...(await run.journal.relocationsIn('swapped')), ...rolledBack];
-  await removeLeftovers(run, ended);
-  await closeRolledBack(run, rolledBack);
+  if (await tryRemoveLeftovers(run, ended)) await closeRolledBack(run, rolledBack);
   return results;
 }
 
@@ -48,19 +48,22 @@ async function resumeOne(
   if (relocation.state !== 'copying') return null;
   const moves: JournaledMove[] = [];
   for await (const move of run.journal.moves(id)) if (move.kind === 'data') moves.push(move);
-  if (moves.length < relocation.plan['data-files'] || (await isTableGone(run, relocation))) {
-    return rollBack(run, relocation, lease);
-  }
+  const isWhole = moves.length >= relocation.plan['data-files'];
+  if (!isWhole || (await isToBeTakenBack(run, relocation))) return rollBack(run, relocation, lease);
   return carryOut(run, relocation, moves, lease);
 }
 
-async function isTableGone(run: TieringRun, relocation: Relocation): Promise<boolean> {
+/** Whether the table is gone, or is one that is not moved any more. */
+async function isToBeTakenBack(run: TieringRun, relocation: Relocation): Promise<boolean> {
   try {
     const { metadata } = await run.catalog.loadTable({
       namespace: relocation.namespace,
       name: relocation.table,
     });
-    return metadata['table-uuid'] !== relocation['table-uuid'];
+    if (metadata['table-uuid'] !== relocation['table-uuid']) return true;
+    const refusal = moveRefusal(run, metadata);
+    if (refusal !== null) run.warn(`${relocation.table}: an interrupted move is taken back: ${refusal.why}`);
+    return refusal !== null;
   } catch (error) {
     if (isKind(error, 'not-found')) return true;
     throw error;

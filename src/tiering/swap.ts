@@ -7,6 +7,7 @@ import { affectedBranches, buildFence, type Fence } from './fence.ts';
 import { HistoryWriter, putAll, type RewrittenSnapshot } from './history-writer.ts';
 import type { JournaledMove, Relocation } from './journal.ts';
 import type { HeldLease } from './lease.ts';
+import { refuseUnmovable } from './movable.ts';
 import { placesOf } from './relocation-paths.ts';
 import { Scratch } from './scratch.ts';
 import { refuseStaged, retainedAncestry } from './staged-work.ts';
@@ -88,6 +89,7 @@ async function attemptSwap(work: SwapWork, attempt: number): Promise<'swapped' |
   const report = (step: string, done: number) =>
     run.progress({ table: nameOf(relocation), step, done, total: 4 });
   const table = await loadSame(run, relocation);
+  refuseUnmovable(run, table);
   refuseStaged(table);
   const history = await historyOf(run.objects, table);
   report('rewriting deletes', 0);

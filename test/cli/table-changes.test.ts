@@ -183,14 +183,20 @@ describe('lake table', () => {
     expect(await json('alter', TABLE, '--sort-by', 'none')).toMatchObject({ changed: false });
   });
 
-  it('drop asks first, and refuses to purge', async () => {
+  it('drop asks first, undrop brings back, and a purge is for good', async () => {
+    await withTable(async (write) => void (await write('3')));
     expect(await run('table', 'drop', TABLE)).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('--yes'),
     });
-    const purge = await run('--yes', 'table', 'drop', TABLE, '--purge');
-    expect(purge).toMatchObject({ code: 1, stderr: expect.stringContaining('Nothing was dropped') });
     expect(await run('--yes', 'table', 'drop', TABLE)).toMatchObject({ code: 0 });
     expect((await run('table', 'show', TABLE)).code).toBe(1);
+    expect(await json('undrop', 'a.tt')).toMatchObject({
+      error: { kind: 'not-found', hint: expect.stringContaining('a.t?') },
+    });
+    expect(await json('undrop', TABLE)).toMatchObject({ table: TABLE });
+    expect(await count()).toBe(3);
+    expect(await run('--yes', 'table', 'drop', TABLE, '--purge')).toMatchObject({ code: 0 });
+    expect((await run('table', 'undrop')).stdout.split('\n')[1]).toMatch(/^a\.t .* purged/);
   });
 });

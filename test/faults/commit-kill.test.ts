@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { everything, leakedObjects, openMovingLake } from '../tiering/moving-lake.ts';
 import { type KeptFolder, keptFolder } from './kept-folder.ts';
-import { distinctPoints, endProcesses, killedAt, pointsOf } from './processes.ts';
+import { distinctPoints, endProcesses, killedAt, pointsOf, sampledPoints } from './processes.ts';
 import {
   AT_COLD,
   COMMITS,
@@ -26,6 +26,14 @@ afterAll(async () => {
   await kept.remove();
 });
 
+/** Of an append each point; of the others, whose steps are the same, each kind of step when it has been made. */
+function chosenPoints(commit: CommitName, points: readonly string[]): string[] {
+  const distinct = distinctPoints(points);
+  return commit === 'append'
+    ? distinct
+    : sampledPoints(distinct).filter((point) => point.startsWith('after '));
+}
+
 /** Opens the lake as a later process finds it, and does something with it. */
 async function later<T>(use: (lake: Awaited<ReturnType<typeof openMovingLake>>) => Promise<T>): Promise<T> {
   const lake = await openMovingLake({ root: kept.folder, aheadMs: HOUR });
@@ -40,7 +48,7 @@ describe.each(Object.keys(COMMITS) as CommitName[])(
   'SIGKILL at each step of the commit of an %s',
   (commit) => {
     it('leaves every snapshot and ref as before or as after; the change can be made again, and the table moves', {
-      timeout: 900_000,
+      timeout: 600_000,
     }, async () => {
       await kept.goBack();
       const job = { root: kept.folder, work: { kind: 'commit', commit }, aheadMs: 0 } as const;
@@ -58,7 +66,8 @@ describe.each(Object.keys(COMMITS) as CommitName[])(
       ])
         expect(points).toContain(`after ${step} #1`);
 
-      for (const point of distinctPoints(points)) {
+      const chosen = chosenPoints(commit, points);
+      for (const point of chosen) {
         await kept.goBack();
         await killedAt(job, point);
         // The pointer's transaction is what counts: nothing before it may be seen, all of it after it.
@@ -66,10 +75,13 @@ describe.each(Object.keys(COMMITS) as CommitName[])(
         await later(async (lake) => {
           expect(await everything(lake, 'moved'), `killed ${point}`).toEqual(isApplied ? after : before);
           if (!isApplied) await COMMITS[commit](lake, 'moved');
-          await tierApply(lake, AT_COLD);
-          lake.pass(2 * HOUR);
-          await tierApply(lake, AT_COLD);
-          expect(await everything(lake, 'moved'), `moved, killed ${point}`).toEqual(after);
+          // What a kill leaves does not depend on a later move: one move tells for all points.
+          if (point === chosen.at(-1)) {
+            await tierApply(lake, AT_COLD);
+            lake.pass(2 * HOUR);
+            await tierApply(lake, AT_COLD);
+          }
+          expect(await everything(lake, 'moved'), `made again or moved, killed ${point}`).toEqual(after);
           if (isApplied) expect(await leakedObjects(lake), `leaked, killed ${point}`).toEqual([]);
           expect(await leftByOrphanRemoval(lake), `orphans, killed ${point}`).toEqual([]);
         });

@@ -26,7 +26,7 @@ export interface FullDisk {
   readonly changed: readonly string[];
 }
 
-const SHARES = [0.02, 0.2, 0.4, 0.6, 0.8, 0.95];
+const SHARES = [0.02, 0.4, 0.7, 0.95];
 const ROOM = '256m';
 const DAY = 24 * 3_600_000;
 

@@ -50,15 +50,26 @@ async function tiers(lake: MovingLake): Promise<string[]> {
 const leakedFiles = async (lake: MovingLake) =>
   (await leakedObjects(lake)).filter((location) => !/\.metadata\.json\.lake-\d+-\d+\.tmp$/.test(location));
 
+/**
+ * After each step; in the midst of each step that makes files; and with the swap's metadata file made, its transaction not. Where a file has been made, a step
+ * has ended or the next file is under way.
+ */
+function chosenPoints(points: readonly string[]): string[] {
+  const isStep = (point: string) => point.startsWith('after step ');
+  const others = sampledPoints(distinctPoints(points.filter((point) => !isStep(point))));
+  return [
+    ...RELOCATION_STEPS.map((step) => `after step ${step} #1`),
+    ...others.filter((point) => !point.startsWith('after ') || point.startsWith('after put metadata file ')),
+  ];
+}
+
 it('SIGKILL at each step of a move changes no answer; the next apply ends it, and nothing is left over', {
-  timeout: 900_000,
+  timeout: 600_000,
 }, async () => {
   const job = { ...JOB, root: kept.folder };
   const points = await pointsOf(job);
   for (const step of RELOCATION_STEPS) expect(points).toContain(`after step ${step} #1`);
-  const steps = points.filter((point) => point.startsWith('after step '));
-  const others = sampledPoints(distinctPoints(points.filter((point) => !point.startsWith('after step '))));
-  for (const point of [...sampledPoints(steps), ...others]) {
+  for (const point of chosenPoints(points)) {
     await kept.goBack();
     await killedAt(job, point);
     // By this clock the lease of the killed process has run out.

@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { Job } from './tiny-lake.ts';
 
@@ -14,32 +15,40 @@ interface Ended {
   readonly stderr: string;
 }
 
-let next: ChildProcess | undefined;
+interface Started {
+  readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
+  /** Asked for at the start: a process that cannot even start has ended before it gets its job. */
+  readonly ended: Promise<Ended>;
+}
+
+let next: Started | undefined;
 
 /** A process that has been started ahead of its job: its start takes longer than the job. */
-function start(): ChildProcess {
-  return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', PROGRAM], {
+function start(): Started {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', PROGRAM], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'lake-test-compile-cache') },
   });
+  // Its exit code and its errors tell what became of a process that does not take its job.
+  child.stdin.on('error', () => {});
+  return { child, ended: endOf(child) };
 }
 
-async function doIn(child: ChildProcess, job: Job): Promise<Ended> {
-  const { stdin, stdout, stderr } = child;
-  if (stdin === null || stdout === null || stderr === null) throw new Error('the process has no pipes');
-  const ended = once(child, 'exit');
-  const output = Promise.all([text(stdout), text(stderr)]);
-  stdin.end(JSON.stringify(job));
-  await ended;
-  const [out, err] = await output;
-  return { code: child.exitCode, signal: child.signalCode, stdout: out, stderr: err };
+async function endOf(child: ChildProcessByStdio<Writable, Readable, Readable>): Promise<Ended> {
+  const [[code, signal], stdout, stderr] = await Promise.all([
+    once(child, 'exit'),
+    text(child.stdout),
+    text(child.stderr),
+  ]);
+  return { code, signal, stdout, stderr };
 }
 
 /** Does a job in a process of its own; the process for the next job starts meanwhile. */
 async function inProcess(job: Job): Promise<Ended> {
-  const child = next ?? start();
+  const { child, ended } = next ?? start();
   next = start();
-  return doIn(child, job);
+  child.stdin.end(JSON.stringify(job));
+  return ended;
 }
 
 /** Does a job to its end, in a process of its own. Returns the points that it passed, in order. */
@@ -76,8 +85,7 @@ export async function killedAt(job: Job, killAt: string): Promise<void> {
 /** Ends the process that waits for a job. */
 export async function endProcesses(): Promise<void> {
   if (next === undefined) return;
-  const ended = once(next, 'exit');
-  next.kill('SIGKILL');
-  await ended;
+  next.child.kill('SIGKILL');
+  await next.ended;
   next = undefined;
 }

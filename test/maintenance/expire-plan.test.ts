@@ -5,6 +5,7 @@ import type { SnapshotRef } from '../../src/iceberg/refs.ts';
 import { newTableMetadata, type TableMetadata } from '../../src/iceberg/table-metadata.ts';
 import { planExpire } from '../../src/maintenance/expire-plan.ts';
 import { snapshotRules } from '../../src/maintenance/snapshot-rules.ts';
+import { FENCE_PROPERTY } from '../../src/tiering/protocol.ts';
 
 const NOW = 1_000_000;
 const EMPTY = newTableMetadata({
@@ -129,6 +130,20 @@ test('what goes is what a naive reading of the retention policy lets go', () => 
     }),
     { numRuns: 1000 },
   );
+});
+
+test('fences of moves do not use up the history that was promised', () => {
+  const nodes = [0, 1, 2, 3, 4, 5].map((at): Node => ({ parent: at === 0 ? null : at - 1, age: 100 - at }));
+  const table = tableOf(nodes, { main: { type: 'branch', 'snapshot-id': 6n } });
+  const isFence = (id: bigint) => id === 3n || id === 5n || id === 6n;
+  const snapshots = table.snapshots.map((one) =>
+    isFence(one['snapshot-id'])
+      ? { ...one, summary: { operation: 'replace' as const, [FENCE_PROPERTY]: `${one['snapshot-id']}` } }
+      : one,
+  );
+  const rules = { minToKeep: 2, maxAgeMs: 1, maxRefAgeMs: Number.POSITIVE_INFINITY };
+  // 4 and 2 are the newest two; 5 and 3 stay between, as without them nothing would lead to 2.
+  expect(planExpire({ ...table, snapshots }, rules, NOW)).toEqual({ refs: [], snapshots: [1n] });
 });
 
 test('no ref that stays leads to a snapshot that goes, and a guarded snapshot never goes', () => {

@@ -66,6 +66,11 @@ export async function createWords(
   return { namespace: ['gold'], name };
 }
 
+/** Takes a table out of the catalog for good; its files stay, and nobody's they are. */
+export async function forget(lake: MemoryLake, { name }: TableIdentifier): Promise<void> {
+  await lake.catalog.extension('POST', `/v1/namespaces/gold/tables/${name}/unregister`);
+}
+
 export async function metadataOf(lake: MemoryLake, table: TableIdentifier): Promise<TableMetadata> {
   return (await lake.catalog.loadTable(table)).metadata;
 }

@@ -13,6 +13,7 @@ import {
   createWords,
   DAY,
   everyWord,
+  forget,
   HOUR,
   type MemoryLake,
   metadataOf,
@@ -182,7 +183,7 @@ test('what no table writer makes is named and stays', async () => {
   expect(await isThere(`${location}/data/notes.txt`)).toBe(true);
 });
 
-test('a table with a damaged manifest is refused; the others are done, and no folder of a dropped table goes', async () => {
+test('a table with a damaged manifest is refused; the others are done, and no folder of a forgotten table goes', async () => {
   await appendWord(lake, table, 'a');
   const { snapshots } = await metadataOf(lake, table);
   const [manifest] = await snapshotManifests(lake.objects, snapshots[0]!);
@@ -191,7 +192,7 @@ test('a table with a damaged manifest is refused; the others are done, and no fo
   const theirs = await writeWord(lake, await metadataOf(lake, other), 'theirs');
   const gone = await createWords(lake, 'gone');
   await appendWord(lake, gone, 'z');
-  await lake.catalog.dropTable(gone);
+  await forget(lake, gone);
   await lake.objects.put(manifest!.manifestPath, Buffer.from('no manifest'));
   lake.pass(4 * DAY);
   const { refused, dropped } = await orphans({ dropped: true });
@@ -200,11 +201,11 @@ test('a table with a damaged manifest is refused; the others are done, and no fo
   expect(dropped).toMatchObject([{ state: 'unproved' }]);
 });
 
-test('the folder of a dropped table is reported, and goes when asked for; a staged create that is young stays', async () => {
+test('the folder of a table that was handed over is reported, and goes when asked for; a staged create that is young stays', async () => {
   const gone = await createWords(lake, 'gone');
   await appendWord(lake, gone, 'a');
   const { location } = await metadataOf(lake, gone);
-  await lake.catalog.dropTable(gone);
+  await forget(lake, gone);
   lake.pass(4 * DAY);
   const staged = `${location.replace(/-[0-9a-f-]{36}$/, '')}-${lake.clock.uuid()}`;
   await lake.objects.put(`${staged}/data/a.parquet`, Buffer.from('a'));
@@ -218,12 +219,12 @@ test('the folder of a dropped table is reported, and goes when asked for; a stag
   expect(left).toContain(`${staged}/data/a.parquet`);
 });
 
-test('a folder of a dropped table that another table still reads from stays whole', async () => {
+test('a folder of a forgotten table that another table still reads from stays whole', async () => {
   const gone = await createWords(lake, 'gone');
   const file = await writeWord(lake, await metadataOf(lake, gone), 'shared');
   await commitFiles(lake, gone, { files: [file] });
   const id = await commitFiles(lake, table, { files: [file] });
-  await lake.catalog.dropTable(gone);
+  await forget(lake, gone);
   lake.pass(4 * DAY);
   const { dropped } = await orphans({ dropped: true });
   expect(dropped).toMatchObject([{ state: 'still-referenced' }]);

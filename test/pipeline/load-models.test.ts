@@ -1,8 +1,12 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { loadModels } from '../../src/pipeline/load-models.ts';
+
+const engine = vi.hoisted(() => ({ version: 'v1' }));
+
+vi.mock(import('@duckdb/node-api'), async (load) => ({ ...(await load()), version: () => engine.version }));
 
 describe('loadModels', () => {
   let root: string;
@@ -45,5 +49,8 @@ describe('loadModels', () => {
     expect(first?.sql).toBe('SELECT 1 AS x');
     expect(described?.fingerprint).toBe(first?.fingerprint);
     expect(sorted?.fingerprint).not.toBe(first?.fingerprint);
+    // Another engine may give another result of the same SQL: what it was before cannot be had by running it again.
+    engine.version = 'v2';
+    expect((await load())[0]?.fingerprint).not.toBe(sorted?.fingerprint);
   });
 });

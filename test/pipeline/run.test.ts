@@ -325,6 +325,32 @@ describe('runPipeline', () => {
     ]);
   });
 
+  it('compares a model again when only the other table has changed, chosen or not, and stops at a failure', async () => {
+    await write('models/bronze/d.sql', 'SELECT * FROM source');
+    await write('models/bronze/d.yml', FILES['models/bronze/e.yml'].replace('data/', 'days/'));
+    // The newest file says which days there are.
+    const newest = 'WHERE _source_file = (SELECT max(_source_file) FROM bronze.d)';
+    await write('models/gold/d.sql', `SELECT DISTINCT CAST(day AS DATE) AS day FROM bronze.d ${newest}`);
+    await write('models/gold/d.yml', FILES['models/gold/m.yml']);
+    await write(
+      'models/gold/m.yml',
+      `${FILES['models/gold/m.yml']}columns:\n  - { name: day, checks: [{ relationships: { to: gold.d, field: day } }] }\n`,
+    );
+    await write('days/1.csv', 'day\n2001-01-01\n2001-01-02\n');
+    await runPipeline(lake);
+    const before = mainSnapshotId((await table('gold.d')).metadata);
+    await write('days/2.csv', 'day\n2001-01-01\n');
+    const failure = {
+      kind: 'check-failed',
+      message: expect.stringContaining('day in gold.d.day: 1 offender'),
+    };
+    await expect(runPipeline(lake)).rejects.toMatchObject(failure);
+    await expect(runPipeline(lake, { select: ['gold.d'] })).rejects.toMatchObject(failure);
+    expect(mainSnapshotId((await table('gold.d')).metadata)).toBe(before);
+    await write('days/3.csv', 'day\n2001-01-01\n2001-01-02\n2001-01-03\n');
+    expect(await statuses()).toMatchObject({ 'gold.d': 'built 3', 'gold.m': 'unchanged 0' });
+  });
+
   it('lets two runs at once land a file once', async () => {
     const other = await openLake(await loadLake(root, {}), systemClock);
     try {

@@ -8,21 +8,27 @@ import { createRef, removeRef } from '../../src/table/tag.ts';
 import { applyPlan, resumeInterrupted } from '../../src/tiering/apply-plan.ts';
 import { planMoves } from '../../src/tiering/plan-moves.ts';
 import { loadPolicies } from '../../src/tiering/policy-files.ts';
-import { idOf, type RacedTable, type RacingLake, TABLES } from './racing-lake.ts';
+import { DAYS, idOf, quietDay, type RacedTable, type RacingLake, TABLES } from './racing-lake.ts';
 import { rewriteFiles } from './rewrite-files.ts';
 
 const DAY = 24 * 3_600_000;
 const GRACE_MS = 3_000;
 const RULES = { minToKeep: 8, maxAgeMs: 6_000, maxRefAgeMs: 15_000 };
 
-/** What happens to the tables besides their writers, over and over; each returns whether it did something. */
-export const DISTURBERS: Record<string, (lake: RacingLake, random: () => number) => Promise<boolean>> = {
-  move: moveFiles,
-  rewrite: async (lake, random) =>
-    (await rewriteFiles(lake, anyTable(random), (count) => Math.floor(random() * count))) === 'rewritten',
-  tag: tagOrUntag,
-  expire: expireSnapshots,
-  orphans: ageAndRemoveOrphans,
+/** What happens to the tables besides their writers, over and over. */
+export interface Disturber {
+  /** Returns whether it did something. */
+  readonly once: (lake: RacingLake, random: () => number) => Promise<boolean>;
+  /** Between two times: cheap ones would else keep the slower ones from winning. */
+  readonly pauseMs: number;
+}
+
+export const DISTURBERS: Record<string, Disturber> = {
+  move: { once: moveFiles, pauseMs: 50 },
+  rewrite: { once: rewriteDay, pauseMs: 50 },
+  tag: { once: tagOrUntag, pauseMs: 500 },
+  expire: { once: expireSnapshots, pauseMs: 300 },
+  orphans: { once: ageAndRemoveOrphans, pauseMs: 1_000 },
 };
 
 const anyTable = (random: () => number): RacedTable => TABLES[Math.floor(random() * TABLES.length)] ?? 'left';
@@ -46,6 +52,12 @@ async function moveFiles(lake: RacingLake, random: () => number): Promise<boolea
   const short = { ...plan, tables: plan.tables?.map((one) => ({ ...one, grace_ms: GRACE_MS })) ?? [] };
   const { relocations, ledger } = await applyPlan(lake, short);
   return relocations.some(({ state }) => state === 'swapped') || ledger.deleted > 0;
+}
+
+/** Mostly of a day that writers leave alone for a while; of a busy one it loses, as compaction does. */
+async function rewriteDay(lake: RacingLake, random: () => number): Promise<boolean> {
+  const day = random() < 0.8 ? quietDay(lake.clock.now()) : Math.floor(random() * DAYS);
+  return (await rewriteFiles(lake, anyTable(random), day)) === 'rewritten';
 }
 
 async function tagOrUntag(lake: RacingLake, random: () => number): Promise<boolean> {

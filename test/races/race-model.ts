@@ -1,12 +1,10 @@
 import type { RacedTable } from './racing-lake.ts';
 
-/** A change of rows that only one writer touches: ids from `first`, `count` of them, each with the value `v`, or every `step`-th of them gone. */
+/** A change of rows that only one writer touches: each gets the value `v`, or is gone. */
 export interface Change {
   readonly table: RacedTable;
   readonly kind: 'append' | 'upsert' | 'delete';
-  readonly first: number;
-  readonly count: number;
-  readonly step: number;
+  readonly ids: readonly number[];
   readonly v: number;
 }
 
@@ -15,24 +13,35 @@ export interface Acknowledged extends Change {
   readonly sequence: number;
 }
 
-/** The ids that a change touches. */
-export const idsOf = ({ first, count, step }: Change): number[] =>
-  Array.from({ length: Math.ceil(count / step) }, (_, at) => first + at * step);
-
 /** Applies a change to rows by id. */
 export function apply(rows: Map<number, number>, change: Change): void {
-  for (const id of idsOf(change)) {
+  for (const id of change.ids) {
     if (change.kind === 'delete') rows.delete(id);
     else rows.set(id, change.v);
   }
 }
 
-/** What a table answers as of a sequence number, as `rowsAt` has it: all changes acknowledged up to there, each once. */
-export function expectedAt(changes: readonly Acknowledged[], table: RacedTable, sequence: number): string[] {
+/**
+ * What a table answers as of sequence numbers, as `rowsAt` has it: all changes acknowledged up to there, each once.
+ *
+ * @returns per sequence number the rows, joined by commas
+ */
+export function expectedAt(
+  changes: readonly Acknowledged[],
+  table: RacedTable,
+  sequences: readonly number[],
+): Map<number, string> {
+  const due = changes.filter((change) => change.table === table).sort((a, b) => a.sequence - b.sequence);
   const rows = new Map<number, number>();
-  for (const change of changes)
-    if (change.table === table && change.sequence <= sequence) apply(rows, change);
-  return [...rows].sort(([a], [b]) => a - b).map(([id, v]) => `${id}:${v}`);
+  const expected = new Map<number, string>();
+  let next = 0;
+  for (const sequence of [...new Set(sequences)].sort((a, b) => a - b)) {
+    for (let change = due[next]; change !== undefined && change.sequence <= sequence; change = due[++next])
+      apply(rows, change);
+    const sorted = [...rows].sort(([a], [b]) => a - b);
+    expected.set(sequence, sorted.map(([id, v]) => `${id}:${v}`).join());
+  }
+  return expected;
 }
 
 /** Numbers in [0, 1) from a seed (mulberry32), so that a run's choices can be made again. */

@@ -6,6 +6,19 @@ import { race } from './race.ts';
 const SECONDS = Number(process.env['LAKE_RACE_SECONDS'] ?? 20);
 const SEED = Number(process.env['LAKE_RACE_SEED'] ?? systemClock.now() % 1_000_000);
 
+/** How often each thing happens in a minute at the least, on two busy cores. */
+const LEAST = {
+  append: 10,
+  upsert: 5,
+  delete: 5,
+  move: 2,
+  rewrite: 2,
+  expire: 2,
+  orphans: 2,
+  tag: 5,
+  'snapshots compared as they came': 20,
+};
+
 it(`four writers, moves, rewrites, tags, expiry and orphan removal for ${SECONDS} s: every snapshot equals the model`, {
   timeout: SECONDS * 1000 + 900_000,
 }, async () => {
@@ -13,7 +26,7 @@ it(`four writers, moves, rewrites, tags, expiry and orphan removal for ${SECONDS
   process.stdout.write(`race, seed ${SEED}: ${JSON.stringify(counts)}\n`);
   expect(wrong, `LAKE_RACE_SEED=${SEED}`).toEqual([]);
   // A short race on a busy machine may be over before the slower ones win; the writers it always has.
-  const always =
-    SECONDS < 60 ? ['append'] : ['append', 'upsert', 'delete', 'move', 'rewrite', 'expire', 'orphans'];
-  for (const kind of always) expect(counts[kind], `${kind}, seed ${SEED}`).toBeGreaterThan(0);
+  const least = SECONDS < 60 ? { append: 1 } : LEAST;
+  for (const [kind, times] of Object.entries(least))
+    expect(counts[kind] ?? 0, `${kind}, seed ${SEED}`).toBeGreaterThanOrEqual(times);
 });

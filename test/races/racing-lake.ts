@@ -1,12 +1,15 @@
 import { join } from 'node:path';
 import { openEmbeddedCatalog } from '../../src/catalog-client/embedded.ts';
-import { systemClock } from '../../src/clock.ts';
+import { type Clock, systemClock } from '../../src/clock.ts';
 import { type DuckDbEngine, openDuckDb } from '../../src/engine/duckdb.ts';
 import { createTableView, dropTableView } from '../../src/engine/iceberg-view.ts';
 import { LocalStore } from '../../src/storage/local.ts';
 import { planScan, type ScanOptions } from '../../src/table/scan.ts';
 import { openTable } from '../../src/table/table.ts';
 import type { TieredLake } from '../../src/tiering/tiering-context.ts';
+
+/** Whoever has lost a race comes again at once: waits between attempts that grow would leave the tables idle most of the time. */
+const impatient: Clock = { ...systemClock, sleep: (ms) => systemClock.sleep(Math.min(ms, 100)) };
 
 /** A lake on the wall clock with tiers hot, warm and cold, that several processes have open at once. */
 export interface RacingLake extends TieredLake {
@@ -31,7 +34,7 @@ export async function openRacingLake(root: string): Promise<RacingLake> {
     engine,
     root,
     objects: new LocalStore(),
-    clock: systemClock,
+    clock: impatient,
     config: { tiers, timezone: 'UTC', engine: {} },
     close: async () => {
       await engine.close();
@@ -83,8 +86,34 @@ export async function rowsAt(lake: RacingLake, name: string, at: ScanOptions = {
   }
 }
 
-export const DAYS = 5;
+export const DAYS = 3;
+/** Days since 1970. */
+export const FIRST_DAY = Date.UTC(2001, 0, 1) / 86_400_000;
+/** How long a day of the rows stays the busy one. */
+const BUSY_MS = 4_000;
 
-/** When a row with an id and a value happened: another value may put it into another day. */
+/** The day, counted from the first, of a row with an id and a value: another value may put it into another day. */
+export const dayOf = (id: number, v: number): number => (id + v) % DAYS;
+
+/**
+ * The day whose rows the writers of all processes mostly change at a time: what rewrites files or moves them has a chance on the other days, as where
+ * late data is rare.
+ */
+export const busyDay = (nowMs: number): number => Math.floor(nowMs / BUSY_MS) % DAYS;
+
+/** Ingestion comes in batches: in the last part of each cycle the writers of all processes rest, and what takes longer than they do can win. */
+const CYCLE_MS = 5_000;
+const REST_MS = 2_000;
+
+/** How long the writers rest from now on, in ms; 0 while they work. */
+export function restMs(nowMs: number): number {
+  const left = CYCLE_MS - (nowMs % CYCLE_MS);
+  return left <= REST_MS ? left : 0;
+}
+
+/** The day that will be busy last. */
+export const quietDay = (nowMs: number): number => (busyDay(nowMs) + DAYS - 1) % DAYS;
+
+/** The timestamp of a row, as SQL. */
 export const timestamp = (id: string, v: string) =>
   `TIMESTAMPTZ '2001-01-01 12:00:00+00' + ((${id} + ${v}) % ${DAYS}) * INTERVAL 1 DAY`;

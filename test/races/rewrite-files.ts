@@ -1,16 +1,15 @@
 import { createTableView, dropTableView } from '../../src/engine/iceberg-view.ts';
 import { LakeError } from '../../src/errors.ts';
-import { partitionKey } from '../../src/iceberg/partition-spec.ts';
 import { commitWithRetry } from '../../src/table/commit.ts';
 import { planScan, type ScanTask, type TableScan } from '../../src/table/scan.ts';
 import { newChange } from '../../src/table/snapshot-files.ts';
 import { stageSnapshot } from '../../src/table/stage-snapshot.ts';
 import { openTable, type Table } from '../../src/table/table.ts';
 import { writeTableSelect } from '../../src/table/write-table.ts';
-import { idOf, type RacingLake } from './racing-lake.ts';
+import { FIRST_DAY, idOf, type RacingLake } from './racing-lake.ts';
 
 /** How many files one rewrite takes. */
-const MOST_FILES = 4;
+const MOST_FILES = 40;
 
 /** Files with the deletes that apply to each, as text. */
 const stateOf = (tasks: readonly ScanTask[]): string =>
@@ -19,20 +18,21 @@ const stateOf = (tasks: readonly ScanTask[]): string =>
   );
 
 /**
- * Writes some files of one partition anew as one, their deletes applied, in a `replace` snapshot. It is re-validated, never blindly retried: a file that
+ * Writes the files of a day anew as one, their deletes applied, in a `replace` snapshot. It is re-validated, never blindly retried: a file that
  * went, or a delete that came meanwhile, ends it with `stale-plan`.
  *
- * @param choose picks one of so many partitions
+ * @param day counted from the first
  */
 export async function rewriteFiles(
   lake: RacingLake,
   name: string,
-  choose: (count: number) => number,
+  day: number,
 ): Promise<'rewritten' | 'nothing'> {
   const table = await openTable(lake, idOf(name));
   const scan = await planScan(table);
-  const partitions = [...Map.groupBy(scan.tasks, (task) => partitionKey(task.dataFile.partition)).values()];
-  const tasks = partitions[choose(partitions.length)]?.slice(0, MOST_FILES) ?? [];
+  const tasks = scan.tasks
+    .filter(({ dataFile }) => dataFile.partition[0] === FIRST_DAY + day)
+    .slice(0, MOST_FILES);
   if (tasks.length < 2) return 'nothing';
   const added = await writeAnew(lake, table, { ...scan, tasks });
   const removed = new Set(tasks.map((task) => task.dataFile.filePath));

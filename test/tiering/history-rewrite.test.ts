@@ -3,7 +3,7 @@ import type { Snapshot } from '../../src/iceberg/snapshot.ts';
 import { readManifestContent } from '../../src/table/manifests.ts';
 import { applyPlan } from '../../src/tiering/apply-plan.ts';
 import { describeRewritten } from '../../src/tiering/delete-rewrite.ts';
-import { normalLocation } from '../../src/tiering/live-references.ts';
+import { normalLocation } from '../../src/tiering/normal-location.ts';
 import { planMoves } from '../../src/tiering/plan-moves.ts';
 import { loadPolicies } from '../../src/tiering/policy-files.ts';
 import { FENCE_PROPERTY } from '../../src/tiering/protocol.ts';

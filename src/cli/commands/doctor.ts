@@ -2,7 +2,7 @@ import { listEveryTable } from '../../catalog-client/listed-table.ts';
 import type { LakeConfig, Tier } from '../../config.ts';
 import { isKind, LakeError } from '../../errors.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
-import { normalLocation } from '../../tiering/live-references.ts';
+import { normalLocation } from '../../tiering/normal-location.ts';
 import { readPolicies } from '../../tiering/policy-files.ts';
 import type { CommandFactory } from '../command.ts';
 import { withExamples } from '../command.ts';

@@ -28,7 +28,10 @@ export const addOrphans: CommandFactory = (parent, run) => {
     .description("delete files in tables' folders that no table names")
     .argument('[table...]', 'only these tables (without: all, and what lies below the tiers besides)')
     .option('--older-than <age>', "only files older than this, at least 24h (default: the policy's, else 3d)")
-    .option('--dropped', 'also folders of tables that were dropped or never came to be')
+    .option(
+      '--dropped',
+      'also folders below the tiers that belong to no table, nor to a view or a dropped table that can come back',
+    )
     .option('--dry-run', 'say what would go, and change nothing')
     .option('--exit-code', 'with --dry-run: exit with 3 if something would go')
     .action((tables: string[], options: OrphanCommandOptions) =>

@@ -39,7 +39,10 @@ export const addRun: CommandFactory = (parent, run) => {
       '--assume-landed <file...>',
       'these source files have landed, where the table cannot tell any more',
     )
-    .option('--land-again <file...>', 'these have not: their landing was rolled back')
+    .option(
+      '--land-again <file...>',
+      'these have not: their landing was rolled back; or they have changed since, and their rows are to be replaced',
+    )
     .action((options: RunRequest) => run((session) => runModels(session, options)));
   withExamples(command, [
     ['lake run', 'a second run without new input changes nothing'],

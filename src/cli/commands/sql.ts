@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { LakeError } from '../../errors.ts';
+import { readTextFile } from '../../project/text-file.ts';
 import type { CommandFactory } from '../command.ts';
 import { withExamples } from '../command.ts';
 import { openQueryEngine } from '../query-engine.ts';
@@ -53,7 +53,7 @@ async function queryText(
       hint: 'Write it in quotes, lake sql "SELECT …", or name a file, lake sql --file question.sql.',
     });
   }
-  const given = query ?? (await readFile(resolve(session.directory, file ?? ''), 'utf8'));
+  const given = query ?? (await readTextFile(resolve(session.directory, file ?? ''), file ?? ''));
   const text = given.trim().replace(/(\s*;)+$/, '');
   if (text === '') {
     throw new LakeError('usage', 'The query is empty.', {

@@ -13,6 +13,7 @@ import { addTableBranch, addTableTag } from './table/refs.ts';
 import { addTableRollback } from './table/rollback.ts';
 import { addTableSchema } from './table/schema.ts';
 import { addTableShow } from './table/show.ts';
+import { addTableUndrop } from './table/undrop.ts';
 
 /** `lake table …`: what tables hold, how they came to be, and changes to them. */
 export const addTable: CommandFactory = (parent, run) => {
@@ -34,6 +35,7 @@ export const addTable: CommandFactory = (parent, run) => {
     addTableDelete,
     addTableAlter,
     addTableDrop,
+    addTableUndrop,
   ]) {
     add(table, run);
   }

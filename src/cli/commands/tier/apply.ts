@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { LakeError } from '../../../errors.ts';
 import type { Lake } from '../../../project/open-lake.ts';
+import { readTextFile } from '../../../project/text-file.ts';
 import { type ApplyReport, applyPlan, resumeInterrupted } from '../../../tiering/apply-plan.ts';
 import { type MovePlan, parsePlanFile, policyDigest } from '../../../tiering/move-plan.ts';
 import { planMoves } from '../../../tiering/plan-moves.ts';
@@ -37,27 +37,31 @@ async function apply(session: Session, file: string | undefined): Promise<number
   const lake = await session.lake();
   const progress = ({ table, step, done, total }: TierProgress) =>
     session.progress.update(`${table}: ${step}`, done, total);
-  const plan =
-    file === undefined ? await freshPlan(session, lake, progress) : await readPlan(session, lake, file);
-  const report = await applyPlan(lake, plan, { progress });
+  const told = new Set<string>();
+  const warn = (message: string) => {
+    if (!told.has(message)) session.output.note(message);
+    told.add(message);
+  };
+  const given = file === undefined ? null : await readPlan(session, lake, file);
+  // What was interrupted is finished first: its files lie elsewhere afterwards, and a new plan must see that.
+  const resumed = await resumeInterrupted(lake, { progress, warn });
+  session.progress.stop();
+  // Told at once: what follows may be declined, or fail.
+  if (resumed.length > 0) session.output.note(`${resumedLines(resumed).join('\n')}\n`);
+  const plan = given ?? (await freshPlan(session, lake));
+  const applied = await applyPlan(lake, plan, { progress, warn });
+  const report = { ...applied, resumed: [...resumed, ...applied.resumed] };
   session.progress.stop();
   session.output.result(report, reportText(report));
   return report.refused.length > 0 ? EXIT.conflict : EXIT.done;
 }
 
 /** A plan of this moment, shown before it is carried out. */
-async function freshPlan(
-  session: Session,
-  lake: Lake,
-  progress: (progress: TierProgress) => void,
-): Promise<MovePlan> {
+async function freshPlan(session: Session, lake: Lake): Promise<MovePlan> {
   const policies = await readPolicies(lake.config);
-  // What was interrupted is finished first: its files lie elsewhere afterwards, and the plan must see that.
-  await resumeInterrupted(lake, { progress });
   await rememberCommitTimes(lake, policies);
   const plan = await planMoves(lake, policies, session.policyNow);
   if (plan.moves.length === 0) return plan;
-  session.progress.stop();
   session.output.note(`${planText(plan)}\n`);
   await session.confirm('Make these moves?');
   return plan;
@@ -66,7 +70,8 @@ async function freshPlan(
 /** @throws LakeError `invalid-file` for what is no plan, `not-found` for a file that is not there */
 async function readPlan(session: Session, lake: Lake, name: string): Promise<MovePlan> {
   const file = resolve(session.directory, name);
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+  const text = await readTextFile(file, file).catch((cause: unknown) => {
+    if (cause instanceof LakeError) throw cause;
     throw new LakeError('not-found', `The plan ${file} cannot be read.`, {
       cause,
       hint: 'Make one with: lake tier plan --out FILE',
@@ -81,11 +86,16 @@ async function readPlan(session: Session, lake: Lake, name: string): Promise<Mov
   return plan;
 }
 
+const resumedLines = (resumed: ApplyReport['resumed']): string[] =>
+  resumed.map(({ table, state, files, bytes }) =>
+    state === 'swapped'
+      ? `${table}: an interrupted move was finished: ${countText(files)} files, ${bytesText(bytes)}`
+      : `${table}: an interrupted move was rolled back: its files lie where they were`,
+  );
+
 function reportText({ resumed, relocations, refused, ledger }: ApplyReport): string {
   const lines = [
-    ...resumed.map(
-      (one) => `${one.table}: an interrupted move was ${one.state === 'swapped' ? 'finished' : one.state}`,
-    ),
+    ...resumedLines(resumed),
     ...relocations.map((one) =>
       one.state === 'already-done'
         ? `${one.table}: these moves were made before`
