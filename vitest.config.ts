@@ -1,10 +1,11 @@
 import { defineConfig } from 'vitest/config';
+import { LONG_TESTS } from './test/faults/vitest.config.ts';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // They need servers: npm run test:stack.
-    exclude: ['test/stack/**'],
+    // The first need servers (npm run test:stack), the others minutes (npm run test:faults).
+    exclude: ['test/stack/**', ...LONG_TESTS],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     maxWorkers: 2,

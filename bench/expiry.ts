@@ -3,7 +3,7 @@
  *
  *   node --disable-warning=ExperimentalWarning bench/expiry.ts [FILES]      (default 100000)
  */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openEmbeddedCatalog } from '../src/catalog-client/embedded.ts';
@@ -24,8 +24,7 @@ const DAY = 86_400_000;
 const TABLE = { namespace: ['gold'], name: 'facts' };
 
 const root = await mkdtemp(join(tmpdir(), 'lake-bench-expiry-'));
-let aheadMs = 0;
-const clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
+const clock = systemClock;
 const objects = new LocalStore();
 const location = `file://${root}/hot`;
 const tiers = [{ name: 'hot', location }];
@@ -38,6 +37,13 @@ const catalog = await openEmbeddedCatalog({
 });
 const lake = { catalog, objects, clock, config: { tiers, timezone: 'UTC', engine: {} } };
 
+/** The store's own times say how old a file is. */
+async function madeLongAgo(path: string): Promise<void> {
+  const then = new Date(systemClock.now() - 10 * DAY);
+  await writeFile(path, 'x');
+  await utimes(path, then, then);
+}
+
 /** Makes tiny files without the store's durability, which is not what is measured. */
 async function makeFiles(folder: string, count: number): Promise<string[]> {
   const paths: string[] = [];
@@ -47,7 +53,7 @@ async function makeFiles(folder: string, count: number): Promise<string[]> {
     paths.push(path);
   }
   for (let at = 0; at < paths.length; at += 500) {
-    await Promise.all(paths.slice(at, at + 500).map((path) => writeFile(path, 'x')));
+    await Promise.all(paths.slice(at, at + 500).map(madeLongAgo));
   }
   return paths.map((path) => `file://${path}`);
 }
@@ -129,7 +135,6 @@ try {
   }
   console.log(`${FILES} files in ${Math.ceil(FILES / FILES_PER_COMMIT)} commits`);
 
-  aheadMs = 4 * DAY;
   const listed = await timed('bare listing', () => countListed(`${metadata.location}/`));
   const judged = await timed('lake orphans, nothing orphaned', async () => {
     const report = await removeOrphans(lake, { olderThanMs: () => 3 * DAY, droppedOlderThanMs: 3 * DAY });
@@ -138,7 +143,6 @@ try {
   });
   const leaks = await makeFiles(`${folder}/leaked`, FILES);
   const bareLeaks = await makeFiles(join(root, 'bare-leaks'), FILES);
-  aheadMs = 8 * DAY;
   const bareBoth = await timed('bare listing and deleting', async () => {
     await countListed(`${metadata.location}/`);
     return deleteBare(bareLeaks);

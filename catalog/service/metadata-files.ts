@@ -38,7 +38,7 @@ export const VIEW_CODEC: Codec<ViewMetadata> = { parse: parseViewMetadata, seria
 
 const CACHED_FILES = 64;
 
-/** Metadata files of tables or views in the object store. They never change, so read ones are cached. */
+/** Metadata files of tables or views in the object store. They never change, so those read or written last are cached. */
 export class MetadataFiles<M extends Located = TableMetadata> {
   readonly #objects: ObjectStore;
   readonly #clock: Clock;
@@ -72,11 +72,12 @@ export class MetadataFiles<M extends Located = TableMetadata> {
     const location = joinLocation(folder, `${version}-${this.#clock.uuid()}.metadata.json`);
     const text = this.#codec.serialize(metadata);
     await this.#objects.put(location, new TextEncoder().encode(text), { if: 'absent' });
-    return { location, metadata, text };
+    return this.#remember({ location, metadata, text });
   }
 
   /** Removes files of a commit that is known to have failed; what cannot be removed is left to orphan removal. */
   async discard(files: readonly MetadataFile<M>[]): Promise<void> {
+    for (const { location } of files) this.#cache.delete(location);
     await this.#objects.delete(files.map((file) => file.location)).catch(() => {});
   }
 

@@ -44,7 +44,6 @@ const FAULTS = [
   ['an I/O error', sqliteError(10, 'disk I/O error')],
   ['an I/O error of fsync', sqliteError(1034, 'disk I/O error')],
   ['a lock', sqliteError(5, 'database is locked')],
-  ['a full disk', sqliteError(13, 'database or disk is full')],
   ['something else', new Error('a defect')],
 ] as const;
 
@@ -72,6 +71,16 @@ it.each(FAULTS.flatMap(([name, error]) => [true, false].map((applied) => [name, 
     expect((await under.catalog.loadTable(T)).metadata.properties).toMatchObject({ l: '2' });
   },
 );
+
+it('a full disk at COMMIT undoes it for certain, and still deletes nothing', async () => {
+  failCommit(sqliteError(13, 'database or disk is full'), false);
+  const updates = [{ action: 'set-properties', updates: { k: '1' } }] as const;
+  const commit = { identifier: T, requirements: [], updates };
+  await expect(under.catalog.commitTable(commit)).rejects.toMatchObject({ kind: 'unavailable' });
+  expect(await metadataFiles(under.objects, table.metadata.location)).toHaveLength(2);
+  expect((await under.catalog.loadTable(T)).metadata.properties).toEqual({});
+  await under.catalog.commitTable(commit);
+});
 
 it('keeps the metadata file of a create whose outcome is unknown', async () => {
   failCommit(sqliteError(10, 'disk I/O error'), true);
