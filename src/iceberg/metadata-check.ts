@@ -5,7 +5,7 @@ import type { TableMetadata } from './table-metadata.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-type Kind = 'integer' | 'snapshot id' | 'text' | 'list' | 'object';
+type Kind = 'integer' | 'snapshot id' | 'text' | 'list' | 'object' | 'type';
 type Shape = Readonly<Record<string, Kind>>;
 
 const IS: { readonly [K in Kind]: (value: unknown) => boolean } = {
@@ -14,7 +14,25 @@ const IS: { readonly [K in Kind]: (value: unknown) => boolean } = {
   text: (value) => typeof value === 'string',
   list: Array.isArray,
   object: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  type: isType,
 };
+
+/** A type's outer form alone: names of primitive types, and nested ones of newer specs, may be unknown here. */
+function isType(value: unknown): boolean {
+  if (typeof value === 'string') return true;
+  if (!IS.object(value)) return false;
+  const { type, fields, element, key, value: of, ...ids } = value as JsonObject;
+  if (type === 'struct') return Array.isArray(fields) && fields.every(isField);
+  if (type === 'list') return IS.integer(ids['element-id']) && isType(element);
+  if (type === 'map') return [ids['key-id'], ids['value-id']].every(IS.integer) && isType(key) && isType(of);
+  return typeof type === 'string';
+}
+
+function isField(value: unknown): boolean {
+  if (!IS.object(value)) return false;
+  const { id, name, type } = value as JsonObject;
+  return IS.integer(id) && IS.text(name) && isType(type);
+}
 
 const METADATA: Shape = {
   'format-version': 'integer',
@@ -57,7 +75,7 @@ const LISTS: Readonly<Record<string, Shape>> = {
 
 /** The elements of `fields` in each element of a list. */
 const FIELDS: Readonly<Record<string, Shape>> = {
-  schemas: { id: 'integer', name: 'text' },
+  schemas: { id: 'integer', name: 'text', type: 'type' },
   'partition-specs': { 'source-id': 'integer', 'field-id': 'integer', name: 'text', transform: 'text' },
   'sort-orders': { 'source-id': 'integer', transform: 'text', direction: 'text', 'null-order': 'text' },
 };

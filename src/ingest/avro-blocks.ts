@@ -3,6 +3,7 @@ import avsc from 'avsc';
 import { snappyUncompress } from 'hyparquet';
 import { LakeError } from '../errors.ts';
 import { countedTypes } from '../iceberg/avro-counts.ts';
+import { CHECKED_STRING } from './avro-text.ts';
 import { reasonOf } from './input-bytes.ts';
 
 /** An Avro schema in JSON. */
@@ -58,7 +59,7 @@ function parseType(name: string, text: string): { schema: AvroJson; type: avsc.T
     const schema: unknown = JSON.parse(text);
     if (!isAvroJson(schema)) throw new Error('its schema is no Avro schema');
     const type = avsc.Type.forSchema(schema as avsc.Schema, {
-      registry: { long: LONG },
+      registry: { long: LONG, string: CHECKED_STRING },
       wrapUnions: 'always',
       omitRecordMethods: true,
       typeHook: countedTypes,

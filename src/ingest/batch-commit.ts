@@ -9,7 +9,7 @@ import type { LakeContext } from '../table/context.ts';
 import { type AddedFile, type ChangeIds, newChange } from '../table/snapshot-files.ts';
 import { type StagedSnapshot, stageSnapshot } from '../table/stage-snapshot.ts';
 import { openTable, Table } from '../table/table.ts';
-import { batchProperty, knownBatch } from './batch-ids.ts';
+import { batchProperty, forgottenBatches, knownBatch } from './batch-ids.ts';
 import { sameColumns } from './same-columns.ts';
 
 /** Files that are written and wait for their commit. */
@@ -73,16 +73,7 @@ async function stageBatch(
     change,
     { operation: 'append', added: batch.files, branch: batch.branch, properties: batch.properties },
   );
-  const { batchId, rows, quarantined } = batch;
-  const remember: TableUpdate[] =
-    batchId === null
-      ? []
-      : [
-          {
-            action: 'set-properties',
-            updates: batchProperty(batchId, { snapshotId: staged.snapshotId, rows, quarantined }),
-          },
-        ];
+  const { batchId } = batch;
   return {
     ...staged,
     requirements: [
@@ -90,8 +81,28 @@ async function stageBatch(
       ...evolution.requirements,
       ...(batchId === null ? [] : allRefsUnchanged(metadata)),
     ],
-    updates: [...evolution.updates, ...staged.updates, ...remember],
+    updates: [
+      ...evolution.updates,
+      ...staged.updates,
+      ...memoryUpdates(batch, metadata, staged.snapshotId, context.clock.now()),
+    ],
   };
+}
+
+/** Remembers the batch, and forgets those that are too old. Both need `allRefsUnchanged`: a batch that another commit brings again meanwhile must not be forgotten with its old record. */
+function memoryUpdates(
+  { batchId, rows, quarantined }: Batch,
+  metadata: TableMetadata,
+  snapshotId: bigint,
+  nowMs: number,
+): TableUpdate[] {
+  if (batchId === null) return [];
+  const removals = forgottenBatches(metadata, nowMs);
+  const record = batchProperty(batchId, { snapshotId, rows, quarantined, committedMs: nowMs });
+  return [
+    ...(removals.length === 0 ? [] : [{ action: 'remove-properties', removals } as const]),
+    { action: 'set-properties', updates: record },
+  ];
 }
 
 /** The same batch may come at once on two branches: the second commit must see the first. */

@@ -3,6 +3,7 @@ import type { Schema } from '../iceberg/schema.ts';
 import type { SchemaChange } from '../iceberg/schema-evolution.ts';
 import { decimalParameters, type NestedField, type Type } from '../iceberg/types.ts';
 import { type CsvOptions, csvRecords } from './csv-records.ts';
+import { avroColumns, type FileColumn, parquetColumns } from './file-columns.ts';
 import { formatOf, type IngestFormat } from './format.ts';
 import { type InputFile, inputBytes } from './input-bytes.ts';
 import { isJsonObject, jsonCell, jsonText, parseJsonLine } from './json-value.ts';
@@ -20,10 +21,10 @@ export interface EvolutionRequest {
 type Reads = (type: Type, value: unknown) => unknown;
 
 /**
- * What a table's columns must become to hold the files' rows: new columns (optional), int to long, float to double, decimals of more digits. Nothing is dropped or narrowed. The files are read once for
- * it, and again to take their rows.
+ * What a table's columns must become to hold the files' rows: new columns (optional), int to long, float to double, decimals of more digits. Nothing is dropped or narrowed. CSV and JSON lines are read once for
+ * it, and again to take their rows; Avro and Parquet declare their types.
  *
- * @throws LakeError `usage` for standard input, `unsupported` for Avro and Parquet, `corrupt`, `not-found`
+ * @throws LakeError `usage` for standard input, `unsupported` for an Avro codec, `corrupt`, `not-found`
  */
 export async function evolutionOf(request: EvolutionRequest, schema: Schema): Promise<SchemaChange[]> {
   const columns = new Map<string, ColumnNeed>();
@@ -50,15 +51,15 @@ type Observe = (input: InputFile, need: (name: string) => ColumnNeed, csv: CsvOp
 const observers: Record<IngestFormat, Observe> = {
   csv: observeCsv,
   jsonl: observeJsonLines,
-  avro: refuse,
-  parquet: refuse,
+  avro: observing(avroColumns),
+  parquet: observing(parquetColumns),
 };
 
-async function refuse({ name }: InputFile): Promise<void> {
-  throw new LakeError('unsupported', '--evolve knows CSV and JSON lines only', {
-    where: name,
-    hint: 'Add the columns with `lake table alter` first, then ingest without --evolve.',
-  });
+/** A file that knows its types: no row is read for them. */
+function observing(columns: (input: InputFile) => Promise<FileColumn[]>): Observe {
+  return async (input, need) => {
+    for (const { name, type } of await columns(input)) if (type !== null) need(name).require(type);
+  };
 }
 
 async function observeCsv(
@@ -115,6 +116,14 @@ class ColumnNeed {
     const left = this.#candidates.filter((type) => holds(type, value, read));
     // A value that none holds is a bad row, told when the rows are taken.
     if (left.length > 0) this.#candidates = left;
+  }
+
+  /** Takes values of a type as a file declares them. A type that cannot be had is told when the rows are taken. */
+  require(type: Type): void {
+    if (this.#field === null && !this.#seen) this.#candidates = [type, ...wider(type)];
+    this.#seen = true;
+    const at = this.#candidates.indexOf(type);
+    if (at > 0) this.#candidates = this.#candidates.slice(at);
   }
 
   changes(name: string): SchemaChange[] {

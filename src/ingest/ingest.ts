@@ -9,7 +9,7 @@ import type { LakeContext } from '../table/context.ts';
 import { branchSnapshot } from '../table/stage-snapshot.ts';
 import { openTable, type Table } from '../table/table.ts';
 import { commitBatch } from './batch-commit.ts';
-import { checkBatchId, knownBatch } from './batch-ids.ts';
+import { batchRetentionMs, checkBatchId, knownBatch } from './batch-ids.ts';
 import type { CsvOptions } from './csv-records.ts';
 import { fileRows } from './file-rows.ts';
 import { formatOf, type IngestFormat } from './format.ts';
@@ -67,6 +67,7 @@ export async function ingest(
     checkBranch(table, branch);
     const known = knownResult(table.metadata, request.batchId, identifier);
     if (known) return known;
+    batchRetentionMs(table.metadata);
   }
   return new Ingestion(context, table, branch, request).run();
 }

@@ -1,6 +1,9 @@
 const QUOTE = 0x22;
 const COLON = 0x3a;
 const BACKSLASH = 0x5c;
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+const SPACE = 0x20;
 
 /**
  * A key that an object of a JSON document holds twice, nested objects too; null if there is none. `JSON.parse` keeps the last value only, without a word.
@@ -47,19 +50,35 @@ function keyColons(text: string): number {
   return count;
 }
 
-const TOKEN = /[{}]|"(?:[^"\\]|\\.)*"\s*:?/g;
-
+/** Without a regular expression: texts may be longer than its stack. */
 function firstDoubled(text: string): string | null {
   const open: Set<string>[] = [];
-  for (const [token] of text.matchAll(TOKEN)) {
-    if (token === '{') open.push(new Set());
-    else if (token === '}') open.pop();
-    else if (token.endsWith(':')) {
-      const key: string = JSON.parse(token.slice(0, -1));
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === OPEN) open.push(new Set());
+    else if (code === CLOSE) open.pop();
+    if (code !== QUOTE) continue;
+    const end = textEnd(text, at);
+    if (isKeyEnd(text, end)) {
+      const key: string = JSON.parse(text.slice(at, end));
       const keys = open.at(-1);
       if (keys?.has(key)) return key;
       keys?.add(key);
     }
+    at = end - 1;
   }
   return null;
+}
+
+/** Behind the quote that ends the text which begins at `start`. */
+function textEnd(text: string, start: number): number {
+  let at = start + 1;
+  while (at < text.length && text.charCodeAt(at) !== QUOTE) at += text.charCodeAt(at) === BACKSLASH ? 2 : 1;
+  return at + 1;
+}
+
+function isKeyEnd(text: string, end: number): boolean {
+  let at = end;
+  while (at < text.length && text.charCodeAt(at) <= SPACE) at++;
+  return text.charCodeAt(at) === COLON;
 }

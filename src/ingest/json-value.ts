@@ -12,10 +12,14 @@ import { Misfit, misfitOf } from './misfit.ts';
 
 /** A JSON number that a double cannot hold: its own digits. */
 class JsonNumber {
-  readonly digits: string;
+  readonly #digits: string;
 
   constructor(digits: string) {
-    this.digits = digits;
+    this.#digits = digits;
+  }
+
+  get digits(): string {
+    return this.#digits;
   }
 }
 

@@ -1,26 +1,23 @@
 import { openAsBlob } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { type Schema as ArrowSchema, type RecordBatch, tableFromIPC } from 'apache-arrow';
+import type { Schema as ArrowSchema, RecordBatch } from 'apache-arrow';
 import { parquetMetadata } from 'hyparquet';
-import { ParquetFile, type RecordBatch as WasmBatch } from 'parquet-wasm';
-import { LakeError } from '../errors.ts';
+import { isKind, LakeError } from '../errors.ts';
 import { nearestName } from '../iceberg/nearest-name.ts';
 import type { Schema } from '../iceberg/schema.ts';
+import type { Type } from '../iceberg/types.ts';
 import { arrowCell } from '../parquet/arrow-cell.ts';
 import { sameArrowType } from '../parquet/arrow-schema.ts';
-import type { Chunk, DecodedRow } from './decoded-row.ts';
+import type { Cell } from '../parquet/cell.ts';
+import { misfitValue } from './arrow-misfit.ts';
+import type { Chunk, DecodedRow, RowProblem } from './decoded-row.ts';
 import { fittedRow } from './fitted-row.ts';
 import { type InputFile, reasonOf } from './input-bytes.ts';
-
-const BATCH_ROWS = 65_536;
+import { threadBatches } from './parquet-thread.ts';
 
 /** The rows of a Parquet file, by the names of its columns; one row group's columns are in memory at a time. Errors: `usage` for standard input and `.gz`, `not-found`, `corrupt`, `invalid-argument` for columns that do not fit. */
 export async function* parquetRows(input: InputFile & { readonly schema: Schema }): AsyncGenerator<Chunk> {
   const { name, schema } = input;
-  if (name === '-' || /\.gz$/i.test(name))
-    throw new LakeError('usage', 'Parquet is read from its end: it must be a plain file', {
-      hint: 'Save it under a name first. Nothing was committed.',
-    });
   let record = 0;
   for await (const batch of parquetBatches(input)) {
     checkColumns(name, batch.schema, schema);
@@ -30,7 +27,12 @@ export async function* parquetRows(input: InputFile & { readonly schema: Schema 
   }
 }
 
-async function* parquetBatches({ name, onBytes }: InputFile): AsyncGenerator<RecordBatch> {
+/** The batches of a Parquet file: all rows that its footer tells of, or an error. Errors: `usage`, `not-found`, `corrupt`. */
+export async function* parquetBatches({ name, onBytes }: InputFile): AsyncGenerator<RecordBatch> {
+  if (name === '-' || /\.gz$/i.test(name))
+    throw new LakeError('usage', 'Parquet is read from its end: it must be a plain file', {
+      hint: 'Save it under a name first. Nothing was committed.',
+    });
   const size = await stat(name).catch((cause: unknown) => {
     throw new LakeError('not-found', `Cannot read ${name}: ${reasonOf(cause)}`, {
       hint: 'Nothing was committed.',
@@ -38,15 +40,13 @@ async function* parquetBatches({ name, onBytes }: InputFile): AsyncGenerator<Rec
     });
   });
   try {
-    const blob = await openAsBlob(name);
-    await checkFooter(blob);
-    const file = await ParquetFile.fromFile(blob);
-    const reader = (await file.stream({ batchSize: BATCH_ROWS, concurrency: 1 })).getReader();
-    for (;;) {
-      const { done, value }: { done: boolean; value?: WasmBatch } = await reader.read();
-      if (done || !value) break;
-      yield* tableFromIPC(value.intoIPCStream()).batches;
+    const told = await checkFooter(await openAsBlob(name));
+    let rows = 0n;
+    for await (const batch of threadBatches(name)) {
+      rows += BigInt(batch.numRows);
+      yield batch;
     }
+    if (rows !== told) throw new Error(`its footer tells of ${told} rows, and its pages hold ${rows}`);
     onBytes?.(size.size);
   } catch (cause) {
     if (cause instanceof LakeError) throw cause;
@@ -62,8 +62,8 @@ const MAGIC = 'PAR1';
 /** Magic, the footer's length, magic: no file is shorter. */
 const LEAST_BYTES = 12;
 
-/** Reads the footer by itself first: parquet-wasm does not come back from one that is damaged. */
-async function checkFooter(blob: Blob): Promise<void> {
+/** Reads the footer by itself first, since it tells what is wrong better than parquet-wasm. Returns the number of rows. */
+async function checkFooter(blob: Blob): Promise<bigint> {
   const magic = await blob.slice(0, 4).text();
   const end = Buffer.from(await blob.slice(-8).arrayBuffer());
   if (blob.size < LEAST_BYTES || magic !== MAGIC || end.toString('latin1', 4) !== MAGIC)
@@ -75,6 +75,7 @@ async function checkFooter(blob: Blob): Promise<void> {
   );
   if (groups.reduce((sum, group) => sum + group.num_rows, 0n) !== rows)
     throw new Error('its row groups do not add up to its rows');
+  return rows;
 }
 
 function checkColumns(name: string, arrow: ArrowSchema, schema: Schema): void {
@@ -114,19 +115,37 @@ function fitsWhole(batch: RecordBatch, schema: Schema): boolean {
 function cellRows(name: string, batch: RecordBatch, schema: Schema, before: number): DecodedRow[] {
   const columns = schema.fields.map((field) => batch.getChild(field.name)?.data[0] ?? null);
   return Array.from({ length: batch.numRows }, (_, row) => {
+    const record = before + row + 1;
+    const misfits = new Map<number, RowProblem>();
     const cells = schema.fields.map((field, i) => {
       const data = columns[i];
+      if (!data) return null;
       try {
-        return data ? arrowCell(field.type, data, row) : null;
+        return checkedLong(field.type, arrowCell(field.type, data, row));
       } catch (error) {
-        if (!(error instanceof LakeError)) throw error;
-        throw new LakeError(error.kind, `Column "${field.name}": ${error.message}`, {
-          where: `${name}, record ${before + row + 1}`,
-          hint: 'Nothing was committed. Write the file with the types of the table.',
-          cause: error,
-        });
+        const misfit = isKind(error, 'invalid-argument')
+          ? misfitValue(field.name, field.type, data, row)
+          : null;
+        if (misfit === null) throw wrongColumn(error, field.name, `${name}, record ${record}`);
+        misfits.set(i, misfit);
+        return null;
       }
     });
-    return fittedRow(schema, cells, before + row + 1);
+    return fittedRow(schema, cells, record, misfits);
+  });
+}
+
+/** Parquet's unsigned integers reach beyond a long. */
+function checkedLong(type: Type, cell: Cell): Cell {
+  if (type !== 'long' || typeof cell !== 'bigint' || BigInt.asIntN(64, cell) === cell) return cell;
+  throw new LakeError('invalid-argument', `${cell} is no 64-bit integer`);
+}
+
+function wrongColumn(error: unknown, column: string, where: string): unknown {
+  if (!(error instanceof LakeError)) return error;
+  return new LakeError(error.kind, `Column "${column}": ${error.message}`, {
+    where,
+    hint: 'Nothing was committed. Write the file with the types of the table.',
+    cause: error,
   });
 }

@@ -1,6 +1,6 @@
 import { mkdir, open, readdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { DuckDbEngine } from '../engine/duckdb.ts';
+import type { DuckDbEngine, RawRow } from '../engine/duckdb.ts';
 import { fieldIdsOption } from '../engine/duckdb-types.ts';
 import { quoteText } from '../engine/sql-text.ts';
 import { LakeError } from '../errors.ts';
@@ -39,13 +39,7 @@ export async function copyToParquet(engine: DuckDbEngine, request: CopyRequest):
       `COPY (${request.sql}) TO ${quoteText(folder)} (FORMAT parquet, COMPRESSION zstd, FIELD_IDS ${fieldIdsOption(request.fields)}, ` +
         `FILE_SIZE_BYTES ${request.targetFileSizeBytes}, FILENAME_PATTERN ${quoteText(`${name}-{i}`)}, OVERWRITE_OR_IGNORE, RETURN_STATS)`,
     );
-    const leaves = schemaLeaves({ fields: request.fields });
-    const files = rows.map((row) => ({
-      path: String(row['filename']),
-      rows: Number(row['count']),
-      size: Number(row['file_size_bytes']),
-      columns: readColumnStats(leaves, row['column_statistics']),
-    }));
+    const files = rows.map((row) => writtenFile(request.fields, row));
     const empty = files.filter((file) => file.rows === 0);
     await removeFiles(empty.map((file) => file.path));
     const kept = files.filter((file) => file.rows > 0);
@@ -58,14 +52,27 @@ export async function copyToParquet(engine: DuckDbEngine, request: CopyRequest):
   }
 }
 
+/** A file as COPY tells of it with `RETURN_STATS`. */
+export function writtenFile(fields: readonly NestedField[], row: RawRow): WrittenFile {
+  return {
+    path: String(row['filename']),
+    rows: Number(row['count']),
+    size: Number(row['file_size_bytes']),
+    columns: readColumnStats(schemaLeaves({ fields }), row['column_statistics']),
+  };
+}
+
 async function syncAll(paths: readonly string[]): Promise<void> {
-  for (const path of paths) {
-    const handle = await open(path, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+  for (const path of paths) await syncPath(path);
+}
+
+/** Waits until a file's bytes, or a folder's names, are on disk for good. */
+export async function syncPath(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }
 
@@ -83,7 +90,8 @@ async function removeStarting(folder: string, prefix: string): Promise<void> {
   await removeFiles(names.filter((name) => name.startsWith(prefix)).map((name) => join(folder, name)));
 }
 
-async function onDisk<T>(path: string, work: () => Promise<T>): Promise<T> {
+/** Disk work whose errors say where. Errors: `unavailable`. */
+export async function onDisk<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {

@@ -1,44 +1,43 @@
 import type { Clock } from '../clock.ts';
 import type { DuckDbEngine, RawRow } from '../engine/duckdb.ts';
-import { duckDbType } from '../engine/duckdb-types.ts';
 import { icebergValue } from '../engine/iceberg-values.ts';
 import { quoteName, quoteText } from '../engine/sql-text.ts';
-import { transformSql } from '../engine/transform-sql.ts';
 import { LakeError } from '../errors.ts';
 import type { DataFile } from '../iceberg/manifest.ts';
 import { metricsMode } from '../iceberg/metrics.ts';
-import { nearestName } from '../iceberg/nearest-name.ts';
-import { type PartitionSpec, partitionPath, partitionType } from '../iceberg/partition-spec.ts';
-import type { Schema } from '../iceberg/schema.ts';
-import type { SortOrder } from '../iceberg/sort-order.ts';
-import { isPrimitive, isStruct, type NestedField, type PrimitiveType, type Value } from '../iceberg/types.ts';
+import { partitionPath, partitionType } from '../iceberg/partition-spec.ts';
+import type { Value } from '../iceberg/types.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { WrittenFile } from './copy.ts';
 import { fileMetrics } from './file-metrics.ts';
+import { inParallel } from './in-parallel.ts';
+import { copyPartitions, PARTITION_NUMBER, PARTITIONS_A_COPY } from './partitioned-copy.ts';
+import { castSelect, orderBy, partitionKeys, type SelectRequest } from './select-columns.ts';
 import { copyToStore, removeWritten } from './store-copy.ts';
 import { needsStreaming, writeStreamed } from './streamed-select.ts';
 import { DEFAULT_TARGET_FILE_SIZE } from './target-file-size.ts';
+import { fewTimePartitions, NULL_NUMBER } from './time-partitions.ts';
 
 export { DEFAULT_TARGET_FILE_SIZE };
 
-export interface WriteRequest {
-  /** A query whose columns are those of the schema by name, in any order; optional ones may be left out. */
-  readonly sql: string;
-  readonly schema: Schema;
-  readonly spec: PartitionSpec;
+export interface WriteRequest extends SelectRequest {
   /** The table's location; files go to `<location>/data/<partition path>/`. */
   readonly location: string;
   readonly targetFileSizeBytes?: number;
   readonly objects: ObjectStore;
   readonly clock: Clock;
-  /** Rows of each file are sorted by it. */
-  readonly sort?: SortOrder;
   /** Table properties, for `write.metadata.metrics.*`. */
   readonly properties?: Readonly<Record<string, string>>;
 }
 
 /** Writers at a time: COPY of one small partition keeps one core busy. */
 const WRITERS = 2;
+
+/** Rows up to which partitions are written together: beyond, the cost of a COPY of its own is small, and it rolls over by size. */
+const SMALL_PARTITION_ROWS = 250_000;
+
+/** Passes over rows in no order that are cheaper than bringing them into one. */
+const MOST_SCANS = 16;
 
 const KEY = (index: number): string => `__lake_key_${index}`;
 
@@ -79,99 +78,6 @@ async function streamRows(engine: DuckDbEngine, request: WriteRequest, select: s
     : files.map((file) => ({ ...file, sortOrderId: request.sort?.['order-id'] ?? 0 }));
 }
 
-/** The values of the partition's fields as SQL over the schema's columns. */
-function partitionKeys(request: WriteRequest): string[] {
-  return request.spec.fields.map((field) => {
-    if (field.transform === 'void') return 'CAST(NULL AS INTEGER)';
-    const column = sourceColumn(request.schema, field['source-id']);
-    return transformSql(field.transform, column.type, column.sql);
-  });
-}
-
-/** The query with its columns cast to the schema's types, in the schema's order. */
-async function castSelect(engine: DuckDbEngine, request: WriteRequest): Promise<string> {
-  const columns = (await engine.describe(request.sql)).map((column) => column.name);
-  const names = request.schema.fields.map((field) => field.name);
-  for (const [i, column] of columns.entries()) {
-    if (columns.indexOf(column) !== i)
-      throw new LakeError('invalid-argument', `The query gives the column "${column}" twice`, {
-        hint: 'Give one of them another name.',
-      });
-    if (names.includes(column)) continue;
-    const near = nearestName(column, names);
-    throw new LakeError(
-      'invalid-argument',
-      `The query gives a column "${column}", which the table does not have`,
-      {
-        hint: near === null ? `Its columns are ${names.join(', ')}.` : `Did you mean "${near}"?`,
-      },
-    );
-  }
-  const parts = request.schema.fields.map((field) => castColumn(field, columns));
-  return `SELECT ${parts.join(', ')} FROM (${request.sql}) AS q`;
-}
-
-function castColumn(field: NestedField, columns: readonly string[]): string {
-  const { type } = field;
-  if (typeof type === 'string' && type.endsWith('_ns')) {
-    throw new LakeError(
-      'unsupported',
-      `This version does not write the type ${type} of the column "${field.name}"`,
-      { hint: 'Use timestamp or timestamptz.' },
-    );
-  }
-  const name = quoteName(field.name);
-  if (columns.includes(field.name)) return `CAST(q.${name} AS ${duckDbType(type)}) AS ${name}`;
-  if (!field.required) return `CAST(NULL AS ${duckDbType(type)}) AS ${name}`;
-  throw new LakeError('invalid-argument', `The query lacks the required column "${field.name}"`, {
-    hint: `It gives ${columns.join(', ')}.`,
-  });
-}
-
-function orderBy(request: WriteRequest, keys: readonly string[]): string {
-  const fields = (request.sort?.fields ?? []).map((field) => {
-    const column = sourceColumn(request.schema, field['source-id']);
-    const direction = `${field.direction === 'asc' ? 'ASC' : 'DESC'} ${field['null-order'] === 'nulls-first' ? 'NULLS FIRST' : 'NULLS LAST'}`;
-    return `${transformSql(field.transform, column.type, column.sql)} ${direction}`;
-  });
-  const all = [...keys, ...fields];
-  return all.length === 0 ? '' : ` ORDER BY ${all.join(', ')}`;
-}
-
-interface SourceColumn {
-  /** SQL of its value in a row of the schema's columns: null where a struct around it is. */
-  readonly sql: string;
-  readonly type: PrimitiveType;
-}
-
-/** A primitive column by id, at the top or in structs (spec: "Partitioning"). */
-function sourceColumn(schema: Schema, id: number): SourceColumn {
-  const found = findSource(schema.fields, id, (field) => quoteName(field.name));
-  if (found) return found;
-  throw new LakeError(
-    'unsupported',
-    `The partition spec or sort order names the field ${id}, which is no primitive column and in no struct of the table`,
-    {
-      hint: 'Rows cannot be partitioned or sorted by what is in a list or map, or dropped. Nothing was written.',
-    },
-  );
-}
-
-function findSource(
-  fields: readonly NestedField[],
-  id: number,
-  sqlOf: (field: NestedField, at: number) => string,
-): SourceColumn | null {
-  for (const [i, field] of fields.entries()) {
-    const sql = sqlOf(field, i);
-    if (field.id === id && isPrimitive(field.type)) return { sql, type: field.type };
-    if (!isStruct(field.type)) continue;
-    const below = findSource(field.type.fields, id, (_, at) => `struct_extract_at(${sql}, ${at + 1})`);
-    if (below) return below;
-  }
-  return null;
-}
-
 interface PartitionWork {
   readonly sql: string;
   readonly partition: readonly Value[];
@@ -184,27 +90,151 @@ async function writePartitions(
   select: string,
   written: DataFile[],
 ): Promise<void> {
+  const number = await fewTimePartitions(engine, request, select, PARTITIONS_A_COPY);
+  if (number !== null) {
+    const sql = `SELECT *, ${number} AS ${PARTITION_NUMBER} FROM (${select})`;
+    await writeBatch(engine, request, { sql, partitionOf: (at) => timePartition(request, at) }, written);
+    return;
+  }
   const stage = `lake_stage_${engine.nextId()}`;
   const keys = partitionKeys(request).map((sql, i) => `${sql} AS ${KEY(i)}`);
-  const keyNames = keys.map((_, i) => KEY(i));
+  const isSorted = request.sort !== undefined;
   try {
-    await engine.run(
-      `CREATE TABLE ${stage} AS SELECT *, ${keys.join(', ')} FROM (${select})${orderBy(request, keyNames)}`,
+    const order = isSorted ? orderBy(request, keyNames(request)) : '';
+    await engine.run(`CREATE TABLE ${stage} AS SELECT *, ${keys.join(', ')} FROM (${select})${order}`);
+    const groups = await stageGroups(engine, request, stage);
+    const isSmall = (group: Group): boolean => !isSorted && group.rows <= SMALL_PARTITION_ROWS;
+    const batches = batchesOf(groups.filter(isSmall));
+    const single = groups.filter((group) => !isSmall(group));
+    if (!isSorted && batches.length + single.length > MOST_SCANS) await clusterStage(engine, request, stage);
+    for (const groupsOf of batches)
+      await writeBatch(engine, request, groupBatch(request, stage, groupsOf), written);
+    const columns = columnList(request);
+    await inParallel(single, WRITERS, ({ partition, number, condition }) =>
+      writePartition(
+        engine,
+        request,
+        { sql: `SELECT ${columns} FROM ${stage} WHERE ${condition}`, partition, number },
+        written,
+      ),
     );
-    const texts = keyNames.map((key, i) => `CAST(${key} AS VARCHAR) AS text_${i}`);
-    const groups = await engine.raw(
-      `SELECT ${[...keyNames, ...texts].join(', ')} FROM ${stage} GROUP BY ${keyNames.join(', ')} ORDER BY ${keyNames.join(', ')}`,
-    );
-    const columns = request.schema.fields.map((field) => quoteName(field.name)).join(', ');
-    const works = groups.map((group, number) => ({
-      sql: `SELECT ${columns} FROM ${stage} WHERE ${groupCondition(keyNames, group)}`,
-      partition: partitionTuple(request, group),
-      number,
-    }));
-    await inParallel(works, WRITERS, (work) => writePartition(engine, request, work, written));
   } finally {
-    await engine.run(`DROP TABLE IF EXISTS ${stage}`);
+    await engine.run(`DROP TABLE IF EXISTS ${stage}; DROP TABLE IF EXISTS ${stage}_groups`);
   }
+}
+
+const keyNames = (request: WriteRequest): string[] => request.spec.fields.map((_, i) => KEY(i));
+
+const columnList = ({ schema }: WriteRequest, from = ''): string =>
+  schema.fields.map((field) => `${from}${quoteName(field.name)}`).join(', ');
+
+/** Puts the rows of each partition side by side, so that reading one does not read them all. */
+async function clusterStage(engine: DuckDbEngine, request: WriteRequest, stage: string): Promise<void> {
+  const order = keyNames(request).join(', ');
+  await engine.run(
+    `CREATE TABLE ${stage}_clustered AS SELECT * FROM ${stage} ORDER BY ${order}; DROP TABLE ${stage}; ALTER TABLE ${stage}_clustered RENAME TO ${stage}`,
+  );
+}
+
+/** A partition of the staged rows. */
+interface Group {
+  readonly number: number;
+  readonly rows: number;
+  readonly partition: readonly Value[];
+  /** SQL that its rows alone meet. */
+  readonly condition: string;
+  /** Its first key as text, null for null. */
+  readonly firstKey: string | null;
+}
+
+/** The partitions in the order of their keys, numbered; the table `<stage>_groups` keeps the numbers for the engine. */
+async function stageGroups(engine: DuckDbEngine, request: WriteRequest, stage: string): Promise<Group[]> {
+  const names = keyNames(request);
+  const list = names.join(', ');
+  await engine.run(
+    `CREATE TABLE ${stage}_groups AS SELECT CAST(row_number() OVER (ORDER BY ${names.map((name) => `${name} NULLS LAST`).join(', ')}) - 1 AS INTEGER) AS number, * FROM (SELECT ${list}, count(*) AS row_count FROM ${stage} GROUP BY ${list})`,
+  );
+  const texts = names.map((key, i) => `CAST(${key} AS VARCHAR) AS text_${i}`);
+  const rows = await engine.raw(`SELECT *, ${texts.join(', ')} FROM ${stage}_groups ORDER BY number`);
+  return rows.map((row) => ({
+    number: Number(row['number']),
+    rows: Number(row['row_count']),
+    partition: partitionTuple(request, row),
+    condition: groupCondition(names, row),
+    firstKey: typeof row['text_0'] === 'string' ? row['text_0'] : null,
+  }));
+}
+
+function batchesOf(groups: readonly Group[]): Group[][] {
+  const count = Math.ceil(groups.length / PARTITIONS_A_COPY);
+  const size = Math.ceil(groups.length / count);
+  return Array.from({ length: count }, (_, i) => groups.slice(i * size, (i + 1) * size));
+}
+
+/** Rows of several partitions, which carry the number of theirs. */
+interface Batch {
+  readonly sql: string;
+  readonly partitionOf: (number: number) => readonly Value[];
+}
+
+function groupBatch(request: WriteRequest, stage: string, groups: readonly Group[]): Batch {
+  const byNumber = new Map(groups.map((group) => [group.number, group]));
+  return {
+    sql: batchSql(request, stage, groups),
+    partitionOf: (number) => {
+      const group = byNumber.get(number);
+      if (group === undefined) throw new LakeError('internal', `No partition has the number ${number}`);
+      return group.partition;
+    },
+  };
+}
+
+function timePartition(request: WriteRequest, number: number): Value[] {
+  return partitionTuple(request, { [KEY(0)]: number === NULL_NUMBER ? null : number });
+}
+
+/** Writes several partitions in one pass, and once more those of which a file exceeds the target. */
+async function writeBatch(
+  engine: DuckDbEngine,
+  request: WriteRequest,
+  { sql, partitionOf }: Batch,
+  written: DataFile[],
+): Promise<void> {
+  const copy = {
+    sql,
+    fields: request.schema.fields,
+    data: `${request.location}/data`,
+    folderOf: (number: number) => partitionFolder(request, partitionOf(number)),
+    targetFileSizeBytes: request.targetFileSizeBytes ?? DEFAULT_TARGET_FILE_SIZE,
+    objects: request.objects,
+    clock: request.clock,
+  };
+  await copyPartitions(engine, copy, {
+    describe: async (number, file, location) => {
+      checkRequired(file);
+      written.push(await dataFile(engine, request, partitionOf(number), file, location));
+    },
+    split: (number, paths) => {
+      const files = paths.map(quoteText).join(', ');
+      const rows = `SELECT ${columnList(request)} FROM read_parquet([${files}], hive_partitioning = false)`;
+      return writePartition(engine, request, { sql: rows, partition: partitionOf(number), number }, written);
+    },
+  });
+}
+
+function batchSql(request: WriteRequest, stage: string, batch: readonly Group[]): string {
+  const numbers = batch.map(({ number }) => number).join(', ');
+  const same = keyNames(request).map((key) => `s.${key} IS NOT DISTINCT FROM g.${key}`);
+  const [first, last] = [batch[0]?.firstKey, batch.at(-1)?.firstKey];
+  // Nulls come last. The range lets the engine skip what lies elsewhere: the join alone decides.
+  const range =
+    typeof first === 'string' && typeof last === 'string'
+      ? ` WHERE s.${KEY(0)} BETWEEN ${quoteText(first)} AND ${quoteText(last)}`
+      : '';
+  return (
+    `SELECT ${columnList(request, 's.')}, g.number AS ${PARTITION_NUMBER} FROM ${stage} AS s ` +
+    `JOIN (SELECT * FROM ${stage}_groups WHERE number IN (${numbers})) AS g ON ${same.join(' AND ')}${range}`
+  );
 }
 
 function groupCondition(keys: readonly string[], group: RawRow): string {
@@ -222,35 +252,16 @@ function partitionTuple(request: WriteRequest, group: RawRow): Value[] {
   );
 }
 
-async function inParallel<T>(
-  works: readonly T[],
-  width: number,
-  run: (work: T) => Promise<void>,
-): Promise<void> {
-  const queue = works.values();
-  const failed: unknown[] = [];
-  const worker = async (): Promise<void> => {
-    for (const work of queue) {
-      if (failed.length > 0) return;
-      await run(work).catch((error: unknown) => failed.push(error));
-    }
-  };
-  await Promise.all(Array.from({ length: width }, worker));
-  if (failed.length > 0) throw failed[0];
-}
-
 async function writePartition(
   engine: DuckDbEngine,
   request: WriteRequest,
   work: PartitionWork,
   written: DataFile[],
 ): Promise<void> {
-  const below = partitionPath(request.spec, request.schema, work.partition);
-  const folder = `${request.location}/data${below === '' ? '' : `/${below}`}`;
   const copy = {
     sql: work.sql,
     fields: request.schema.fields,
-    folder,
+    folder: partitionFolder(request, work.partition),
     name: `${String(work.number).padStart(5, '0')}-${request.clock.uuid()}`,
     targetFileSizeBytes: request.targetFileSizeBytes ?? DEFAULT_TARGET_FILE_SIZE,
     objects: request.objects,
@@ -260,6 +271,11 @@ async function writePartition(
     return dataFile(engine, request, work.partition, file, location);
   });
   written.push(...files);
+}
+
+function partitionFolder({ spec, schema, location }: WriteRequest, partition: readonly Value[]): string {
+  const below = partitionPath(spec, schema, partition);
+  return `${location}/data${below === '' ? '' : `/${below}`}`;
 }
 
 async function dataFile(

@@ -9,6 +9,7 @@ import { isKind } from '../../src/errors.ts';
 import { currentSchema } from '../../src/iceberg/table-metadata.ts';
 import { evolutionOf } from '../../src/ingest/evolution.ts';
 import { ingest } from '../../src/ingest/ingest.ts';
+import { quarantineTable } from '../../src/ingest/quarantine.ts';
 import { openTable } from '../../src/table/table.ts';
 import { column, type IngestLake, openIngestLake, TABLE } from './ingest-lake.ts';
 
@@ -118,6 +119,58 @@ it('commits nothing of a file that is cut off or damaged anywhere', async () => 
   });
 });
 
+it('sets Avro records aside whose texts are no UTF-8, nested ones too', async () => {
+  await lake.createTable([
+    column('id', 'long', true),
+    column('name', 'string'),
+    column('tags', { type: 'list', 'element-id': 0, 'element-required': true, element: 'string' }),
+  ]);
+  // Written with bytes, which look the same in the file.
+  const schema = (text: string) => ({
+    type: 'record',
+    name: 'order',
+    fields: [
+      { name: 'id', type: 'long' },
+      { name: 'name', type: ['null', text] },
+      { name: 'tags', type: { type: 'array', items: text } },
+    ],
+  });
+  const encoder = new avsc.streams.BlockEncoder(schema('bytes') as avsc.Schema, { codec: 'null' });
+  const broken = Buffer.from([0x61, 0xff, 0x62]);
+  encoder.write({ id: 1, name: Buffer.from('é😀'), tags: [Buffer.from('')] });
+  encoder.write({ id: 2, name: broken, tags: [] });
+  encoder.write({ id: 3, name: null, tags: [Buffer.from('x'), broken] });
+  encoder.end();
+  const parts: Buffer[] = [];
+  for await (const part of encoder) parts.push(part);
+  const text = Buffer.concat(parts).toString('latin1').replaceAll('"bytes"', '"string"');
+  // The schema's length stands before it.
+  const written = JSON.stringify(schema('bytes')).length;
+  const head = (length: number): string =>
+    String.fromCharCode(((length * 2) & 0x7f) | 0x80, (length * 2) >> 7);
+  const bytes = Buffer.from(text.replace(head(written), head(written + 2)), 'latin1');
+  const file = await lake.file('t.avro', bytes);
+  expect(await ingest(lake, TABLE, { files: [file], onError: 'quarantine' })).toMatchObject({
+    rows: 1,
+    quarantined: 2,
+  });
+  expect(await lake.rows(TABLE)).toEqual([{ id: 1, name: 'é😀', tags: [''] }]);
+  expect(await lake.rows(quarantineTable(TABLE), 'line, "column", reason, raw')).toEqual([
+    {
+      line: 2,
+      column: 'name',
+      reason: 'name: it is not valid Unicode',
+      raw: '{"id":"2","name":"a\\\\xffb","tags":"[]"}',
+    },
+    {
+      line: 3,
+      column: 'tags',
+      reason: 'tags: it is not valid Unicode',
+      raw: expect.stringContaining('xffb'),
+    },
+  ]);
+});
+
 it('takes Parquet by the names of its columns, and sets nulls of required columns aside', async () => {
   await lake.createTable(COLUMNS);
   const engine = await openDuckDb({ tempDirectory: join(tmpdir(), 'lake-typed'), threads: 1 });
@@ -151,6 +204,32 @@ it('refuses a Parquet file whose types hold other values', async () => {
   await engine.close();
   await expect(ingest(lake, TABLE, { files: [parquet] })).rejects.toThrow('Column "at"');
   expect(await lake.snapshots()).toBe(0);
+});
+
+it('sets rows of Parquet aside whose values are out of range for the table', async () => {
+  await lake.createTable([column('id', 'int', true), column('n', 'long'), column('at', 'timestamp')]);
+  const engine = await openDuckDb({ tempDirectory: join(tmpdir(), 'lake-typed'), threads: 1 });
+  const parquet = await lake.file('p.parquet', '');
+  await engine.run(
+    `COPY (SELECT * FROM (VALUES (1::BIGINT, 18446744073709551615::UBIGINT, TIMESTAMP_NS '2001-01-01 00:00:00'),
+      (3000000000, 2, NULL), (3, 9223372036854775807, TIMESTAMP_NS '2001-01-01 00:00:00.000001'), (4, 4, TIMESTAMP_NS '2001-01-01 00:00:00.000000001')) t(id, n, "at"))
+     TO '${parquet}' (FORMAT parquet)`,
+  );
+  await engine.close();
+  await expect(ingest(lake, TABLE, { files: [parquet] })).rejects.toMatchObject({
+    message: expect.stringContaining('3 of 4 rows do not fit'),
+    where: expect.stringContaining('line 1, column n: "18446744073709551615"'),
+  });
+  const done = await ingest(lake, TABLE, { files: [parquet], onError: 'quarantine' });
+  expect(done).toMatchObject({ rows: 1, quarantined: 3 });
+  expect(await lake.rows(TABLE)).toEqual([
+    { id: 3, n: '9223372036854775807', at: '2001-01-01 00:00:00.000001' },
+  ]);
+  expect(await lake.rows(quarantineTable(TABLE), 'line, "column", raw')).toEqual([
+    { line: 1, column: 'n', raw: expect.stringContaining('"n":"18446744073709551615"') },
+    { line: 2, column: 'id', raw: '{"id":"3000000000","n":"2","at":null}' },
+    { line: 4, column: 'at', raw: expect.stringContaining('"at":"978307200000000001"') },
+  ]);
 });
 
 it('adds and widens columns with the rows that need it, in one commit', async () => {
@@ -188,4 +267,34 @@ it('adds and widens columns with the rows that need it, in one commit', async ()
     { id: 4, x: null, price: 1, qty: 2.5, note: '7', when: '2001-01-06' },
     { id: 3_000_000_000, x: null, price: 12_345.67, qty: 1, note: 'a', when: '2001-01-05' },
   ]);
+});
+
+it('adds and widens columns by the types that Avro and Parquet declare', async () => {
+  await lake.createTable([column('id', 'int', true), column('price', 'decimal(4, 2)')]);
+  const engine = await openDuckDb({ tempDirectory: join(tmpdir(), 'lake-typed'), threads: 1 });
+  const parquet = await lake.file('p.parquet', '');
+  await engine.run(
+    `COPY (SELECT 3000000000::BIGINT AS id, 12345.67::DECIMAL(12, 2) AS price, 1::SMALLINT AS small, 'x' AS note, TIMESTAMPTZ '2001-01-01 00:00:00+00' AS "at")
+     TO '${parquet}' (FORMAT parquet)`,
+  );
+  await engine.close();
+  const avro = await lake.file('o.avro', await avroFile('deflate', records.slice(1, 2)));
+  const files = [parquet, avro];
+  const evolve = (schema: Parameters<typeof evolutionOf>[1]) => evolutionOf({ files, csv: {} }, schema);
+  const changes = await evolve(currentSchema((await openTable(lake, TABLE)).metadata));
+  expect(changes.map((change) => Object.values(change).slice(1).join(' '))).toEqual([
+    'id long',
+    'price decimal(12, 2)',
+    'small int',
+    'note string',
+    'at timestamptz',
+    'name string',
+    'day date',
+  ]);
+  expect((await ingest(lake, TABLE, { files: [parquet], evolve })).rows).toBe(1);
+  expect(await lake.rows(TABLE, 'id, price, small, note, name')).toEqual([
+    { id: 3_000_000_000, price: 12_345.67, small: 1, note: 'x', name: null },
+  ]);
+  // A list is no column that comes by itself.
+  await expect(ingest(lake, TABLE, { files: [avro], evolve })).rejects.toThrow('no column "tags"');
 });

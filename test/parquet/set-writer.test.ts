@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -312,4 +312,78 @@ it('leaves no file of fixed columns after bytes of another length', async () => 
     ? await readdir(join(folder, 'wrong'), { recursive: true })
     : [];
   expect(left.filter((name) => name.endsWith('.parquet'))).toEqual([]);
+});
+
+/** Where a row's own columns say that it belongs, so that the files' entries can be checked against the rows in them. */
+async function rowsByPartition(files: readonly DataFile[], key: string): Promise<void> {
+  const rows = await engine.all(
+    `SELECT filename, CAST(count(*) AS INTEGER) AS rows, CAST(count(DISTINCT ${key}) AS INTEGER) AS keys, CAST(count(${key}) AS INTEGER) AS known, CAST(min(${key}) AS INTEGER) AS key
+     FROM read_parquet([${files.map((file) => `'${file.filePath.slice('file://'.length)}'`).join(', ')}], filename = true, hive_partitioning = false) GROUP BY filename`,
+  );
+  const found = new Map(rows.map((row) => [`file://${row['filename']}`, row]));
+  for (const file of files) {
+    const row = found.get(file.filePath);
+    const [value] = file.partition;
+    expect(row).toMatchObject({
+      rows: file.recordCount,
+      keys: value === null ? 0 : 1,
+      known: value === null ? 0 : file.recordCount,
+      key: value,
+    });
+  }
+}
+
+const TIMES = (days: number): string =>
+  `SELECT i::BIGINT AS id, CASE WHEN i % 17 > 0 THEN TIMESTAMPTZ '1969-12-01 23:59:59.999999+00' + INTERVAL (i * 7919 % ${days}) DAY END AS at FROM range(20000) AS t(i)`;
+const DAY = "datediff('day', DATE '1970-01-01', CAST(\"at\" AS DATE))";
+
+it.each([
+  ['whose time the planner knows to be short', 200, (sql: string) => sql],
+  ['of more days than are written together', 400, (sql: string) => sql],
+  ['of which the planner knows nothing', 300, (sql: string) => `${sql} UNION ${sql}`],
+])(
+  'writes one file a day, before 1970 and of null too, for rows in no order %s',
+  async (_what, days, query) => {
+    await engine.run(`CREATE OR REPLACE TABLE times AS ${TIMES(days)}`);
+    const spec = buildPartitionSpec(SCHEMA, [{ source: 'at', transform: 'day' }]);
+    const name = `days${days}`;
+    const sql = query('SELECT * FROM times');
+    const files = await writeSelect(engine, { ...request(name, spec), sql });
+    expect(files.length).toBe(days + 1);
+    expect(new Set(files.map((file) => String(file.partition[0]))).size).toBe(days + 1);
+    expect(files.reduce((sum, file) => sum + file.recordCount, 0)).toBe(20_000);
+    await rowsByPartition(files, DAY);
+    const left = await readdir(join(folder, name), { recursive: true });
+    expect(left.filter((path) => path.endsWith('.parquet')).length).toBe(days + 1);
+    expect(left.filter((path) => path.includes('in-progress'))).toEqual([]);
+  },
+);
+
+it('splits the partitions among many whose file would exceed the target', async () => {
+  await engine.run(
+    "CREATE OR REPLACE TABLE uneven AS SELECT i::BIGINT AS id, TIMESTAMPTZ '2024-01-01 00:00:00+00' + INTERVAL (CASE WHEN i % 100 < 98 THEN 0 ELSE i % 7 END) DAY AS at, md5(i::VARCHAR) AS text FROM range(200000) AS t(i)",
+  );
+  const spec = buildPartitionSpec(SCHEMA, [{ source: 'at', transform: 'day' }]);
+  const sql = 'SELECT * FROM uneven';
+  const files = await writeSelect(engine, {
+    ...request('uneven', spec),
+    sql,
+    targetFileSizeBytes: 1_500_000,
+  });
+  expect(files.filter((file) => file.partition[0] === 19_723).length).toBeGreaterThan(1);
+  expect(files.reduce((sum, file) => sum + file.recordCount, 0)).toBe(200_000);
+  await rowsByPartition(files, DAY);
+  const left = await readdir(join(folder, 'uneven'), { recursive: true });
+  expect(left.filter((path) => path.endsWith('.parquet')).length).toBe(files.length);
+});
+
+it('removes every file of a batch when a row of it does not fit', async () => {
+  await engine.run(
+    "CREATE OR REPLACE TABLE holes AS SELECT CASE WHEN i <> 9999 THEN i END AS id, TIMESTAMPTZ '2024-01-01 00:00:00+00' + INTERVAL (i % 50) DAY AS at FROM range(20000) AS t(i)",
+  );
+  const spec = buildPartitionSpec(SCHEMA, [{ source: 'at', transform: 'day' }]);
+  const work = writeSelect(engine, { ...request('holes', spec), sql: 'SELECT * FROM holes' });
+  await expect(work).rejects.toMatchObject({ kind: 'invalid-argument' });
+  const left = await readdir(join(folder, 'holes'), { recursive: true });
+  expect(left.filter((path) => path.endsWith('.parquet') || path.includes('in-progress'))).toEqual([]);
 });

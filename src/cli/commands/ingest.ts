@@ -39,7 +39,10 @@ export const addIngest: CommandFactory = (parent, run) => {
         INGEST_FORMATS,
       ),
     )
-    .option('--batch-id <id>', 'a name for these rows: however often it is given, they are committed once')
+    .option(
+      '--batch-id <id>',
+      'a name for these rows: however often it is given, they are committed once (the table remembers it for 30 days, or as its property lake.batch.retention-ms says)',
+    )
     .addOption(
       new Option(
         '--on-error <what>',
@@ -50,7 +53,7 @@ export const addIngest: CommandFactory = (parent, run) => {
     )
     .option(
       '--evolve',
-      'add the new columns of CSV and JSON lines, and widen int, float and decimal where values need it',
+      'add the new columns that the files bring, and widen int, float and decimal where they need it',
     )
     .option('--branch <branch>', 'the branch to write to (default: main)')
     .addOption(
