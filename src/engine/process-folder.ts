@@ -1,22 +1,25 @@
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 
 const HOST = hostname().replaceAll(/[^A-Za-z0-9]/g, '_');
 const own = new Set<string>();
+let opened = 0;
 
 /**
  * A new folder below `base` that belongs to this process, made after those of dead processes of this machine are removed.
  * Errors: those of the file system.
  */
 export async function openProcessFolder(base: string): Promise<string> {
+  const name = `${HOST}-${process.pid}-${++opened}`;
   await mkdir(base, { recursive: true });
-  for (const name of await readdir(base)) {
-    if (isLeftBehind(name)) await rm(join(base, name), { recursive: true, force: true });
+  for (const found of await readdir(base)) {
+    if (isLeftBehind(found)) await rm(join(base, found), { recursive: true, force: true });
   }
-  const folder = await mkdtemp(join(base, `${HOST}-${process.pid}-`));
-  own.add(folder.slice(base.length + 1));
-  return folder;
+  // Known as ours before it is there: another one that is opened meanwhile would remove it.
+  own.add(name);
+  await mkdir(join(base, name));
+  return join(base, name);
 }
 
 /** Removes a folder of this process with all that is in it. */

@@ -48,7 +48,8 @@ function union(graph: ModelGraph, selectors: readonly string[]): Set<string> | n
   if (words.length === 0) return null;
   const sets = words.map((word) => {
     const terms = word.split(',').map((text) => reached(graph, parseTerm(text)));
-    return terms.reduce((left, right) => new Set([...left].filter((id) => right.has(id))));
+    const [first = new Set<string>(), ...rest] = terms;
+    return new Set([...first].filter((id) => rest.every((term) => term.has(id))));
   });
   return new Set(sets.flatMap((ids) => [...ids]));
 }

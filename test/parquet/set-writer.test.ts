@@ -352,9 +352,12 @@ it.each([
     expect(files.length).toBe(days + 1);
     expect(new Set(files.map((file) => String(file.partition[0]))).size).toBe(days + 1);
     expect(files.reduce((sum, file) => sum + file.recordCount, 0)).toBe(20_000);
-    await rowsByPartition(files, DAY);
+    // The second time the partitions have folders already.
+    const all = [...files, ...(await writeSelect(engine, { ...request(name, spec), sql }))];
+    await rowsByPartition(all, DAY);
+    expect(new Set(all.map((file) => basename(file.filePath))).size).toBe(2 * (days + 1));
     const left = await readdir(join(folder, name), { recursive: true });
-    expect(left.filter((path) => path.endsWith('.parquet')).length).toBe(days + 1);
+    expect(left.filter((path) => path.endsWith('.parquet')).length).toBe(2 * (days + 1));
     expect(left.filter((path) => path.includes('in-progress'))).toEqual([]);
   },
 );
