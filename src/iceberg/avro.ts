@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { deflateRawSync, inflateRawSync, zstdDecompressSync } from 'node:zlib';
+import { deflateRawSync } from 'node:zlib';
 import avsc from 'avsc';
-import { snappyUncompress } from 'hyparquet';
 import { LakeError } from '../errors.ts';
+import { BIGINT_LONG, BLOCK_CODECS } from './avro-block.ts';
 import { countedTypes } from './avro-counts.ts';
 import { parseJson } from './json.ts';
 
@@ -34,8 +34,6 @@ export interface AvroFile {
 const MAGIC = Buffer.from('Obj\x01', 'latin1');
 const SYNC_LENGTH = 16;
 const RECORDS_PER_BLOCK = 4000;
-/** Bytes; an unpacked block of more is taken for damage. */
-const LARGEST_BLOCK = 2 ** 30;
 
 /** Fields whose longs do not fit a double: snapshot ids, and whatever stands in a partition tuple. */
 const BIGINT_FIELDS: ReadonlySet<unknown> = new Set([1, 102, 503]);
@@ -62,10 +60,10 @@ export function readAvro(bytes: Uint8Array, leftOut: ReadonlySet<number> = NO_FI
     const metadata = new Map([...pairs].map(([key, value]) => [key, value.toString('utf8')]));
     const schema = parseSchema(metadata.get('avro.schema'));
     const codec = metadata.get('avro.codec') ?? 'null';
-    const inflate = decoders.get(codec);
+    const inflate = BLOCK_CODECS.get(codec);
     if (!inflate) {
       throw new LakeError('unsupported', `the Avro codec ${codec} is not known to this version`, {
-        hint: `it reads ${[...decoders.keys()].join(', ')}`,
+        hint: `it reads ${[...BLOCK_CODECS.keys()].join(', ')}`,
       });
     }
     const decode = recordDecoder(schema, leftOut);
@@ -130,7 +128,7 @@ function encodeRecord(type: avsc.Type, record: AvroRecord): Buffer {
 function* readBlocks(
   reader: Reader,
   decode: RecordDecoder,
-  inflate: Decoder,
+  inflate: (data: Buffer) => Buffer,
   sync: Buffer,
 ): Generator<AvroRecord> {
   while (!reader.atEnd) {
@@ -218,29 +216,6 @@ function lengthPrefixed(text: string): Buffer {
   return Buffer.concat([varint(bytes.length), bytes]);
 }
 
-type Decoder = (data: Buffer) => Buffer;
-
-const decoders: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
-  ['null', (data) => data],
-  ['deflate', (data) => inflateRawSync(data, { maxOutputLength: LARGEST_BLOCK })],
-  ['zstandard', (data) => zstdDecompressSync(data, { maxOutputLength: LARGEST_BLOCK })],
-  ['snappy', uncompressSnappy],
-]);
-
-/** Snappy's own length comes first; four bytes of checksum follow the data. */
-function uncompressSnappy(data: Buffer): Buffer {
-  let length = 0;
-  for (let at = 0, scale = 1; at < 5; at++, scale *= 128) {
-    const byte = data.readUInt8(at);
-    length += (byte & 0x7f) * scale;
-    if (byte < 0x80) break;
-  }
-  if (length > LARGEST_BLOCK) throw corrupt('a block is too large');
-  const output = new Uint8Array(length);
-  snappyUncompress(data.subarray(0, -4), output);
-  return Buffer.from(output.buffer);
-}
-
 const recordTypes = new Map<string, avsc.Type>();
 const MAX_RECORD_TYPES = 64;
 
@@ -290,7 +265,7 @@ function recordType(schema: AvroSchema): avsc.Type {
 
 function codecOf(schema: AvroSchema): avsc.Type {
   return avsc.Type.forSchema(toAvsc(keyedSchema(schema, false)), {
-    registry: { int64 },
+    registry: { int64: BIGINT_LONG },
     wrapUnions: 'never',
     omitRecordMethods: true,
     typeHook: countedTypes,
@@ -301,19 +276,6 @@ function codecOf(schema: AvroSchema): avsc.Type {
 function toAvsc(schema: unknown): avsc.Type {
   return schema as avsc.Type;
 }
-
-const int64 = avsc.types.LongType.__with({
-  fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
-  toBuffer: (value: bigint) => {
-    const bytes = Buffer.alloc(8);
-    bytes.writeBigInt64LE(value);
-    return bytes;
-  },
-  fromJSON: BigInt,
-  toJSON: Number,
-  isValid: (value: unknown) => typeof value === 'bigint' && BigInt.asIntN(64, value) === value,
-  compare: (a: bigint, b: bigint) => (a < b ? -1 : Number(a > b)),
-});
 
 /** The schema as the codec takes it: fields named after their ids, no defaults, no logical types. */
 function keyedSchema(schema: AvroSchema, bigints: boolean): AvroSchema {

@@ -1,7 +1,6 @@
-import { inflateRawSync, zstdDecompressSync } from 'node:zlib';
 import avsc from 'avsc';
-import { snappyUncompress } from 'hyparquet';
 import { LakeError } from '../errors.ts';
+import { BIGINT_LONG, BLOCK_CODECS } from '../iceberg/avro-block.ts';
 import { countedTypes } from '../iceberg/avro-counts.ts';
 import { CHECKED_STRING } from './avro-text.ts';
 import { reasonOf } from './input-bytes.ts';
@@ -44,11 +43,11 @@ export async function readAvroStream(name: string, chunks: AsyncIterable<Uint8Ar
   }
   const sync = await reader.take(SYNC_LENGTH);
   const codec = pairs.get('avro.codec')?.toString('utf8') || 'null';
-  const inflate = CODECS.get(codec);
+  const inflate = BLOCK_CODECS.get(codec);
   if (!inflate)
     throw new LakeError('unsupported', `The Avro codec ${codec} is not known to this version`, {
       where: name,
-      hint: `It reads ${[...CODECS.keys()].join(', ')}. Nothing was committed.`,
+      hint: `It reads ${[...BLOCK_CODECS.keys()].join(', ')}. Nothing was committed.`,
     });
   const { schema, type } = parseType(name, pairs.get('avro.schema')?.toString('utf8') ?? '');
   return { schema, blocks: readBlocks(name, reader, type, inflate, sync) };
@@ -59,7 +58,7 @@ function parseType(name: string, text: string): { schema: AvroJson; type: avsc.T
     const schema: unknown = JSON.parse(text);
     if (!isAvroJson(schema)) throw new Error('its schema is no Avro schema');
     const type = avsc.Type.forSchema(schema as avsc.Schema, {
-      registry: { long: LONG, string: CHECKED_STRING },
+      registry: { long: BIGINT_LONG, string: CHECKED_STRING },
       wrapUnions: 'always',
       omitRecordMethods: true,
       typeHook: countedTypes,
@@ -118,40 +117,6 @@ function decodeBlock(
   } catch (cause) {
     throw damaged(name, reasonOf(cause), cause);
   }
-}
-
-const LONG = avsc.types.LongType.__with({
-  fromBuffer: (bytes: Buffer) => bytes.readBigInt64LE(),
-  toBuffer: (value: bigint) => {
-    const bytes = Buffer.alloc(8);
-    bytes.writeBigInt64LE(value);
-    return bytes;
-  },
-  fromJSON: BigInt,
-  toJSON: Number,
-  isValid: (value: unknown) => typeof value === 'bigint' && BigInt.asIntN(64, value) === value,
-  compare: (a: bigint, b: bigint) => (a < b ? -1 : Number(a > b)),
-});
-
-const CODECS: ReadonlyMap<string, (data: Buffer) => Buffer> = new Map([
-  ['null', (data: Buffer) => data],
-  ['deflate', (data: Buffer) => inflateRawSync(data, { maxOutputLength: LARGEST_BLOCK * 4 })],
-  ['zstandard', (data: Buffer) => zstdDecompressSync(data, { maxOutputLength: LARGEST_BLOCK * 4 })],
-  ['snappy', unsnappy],
-]);
-
-/** Snappy's own length comes first; four bytes of checksum follow the data. */
-function unsnappy(data: Buffer): Buffer {
-  let length = 0;
-  for (let at = 0, scale = 1; at < 5; at++, scale *= 128) {
-    const byte = data.readUInt8(at);
-    length += (byte & 0x7f) * scale;
-    if (byte < 0x80) break;
-  }
-  if (length > LARGEST_BLOCK * 4) throw new Error('a block is too large');
-  const output = new Uint8Array(length);
-  snappyUncompress(data.subarray(0, -4), output);
-  return Buffer.from(output.buffer);
 }
 
 /** Bytes of a stream, asked for piece by piece. */
