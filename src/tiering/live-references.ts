@@ -1,5 +1,4 @@
 import type { LoadedTable } from '../catalog-client/catalog.ts';
-import { isKind } from '../errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { LakeContext } from '../table/context.ts';
 import { readManifestContent } from '../table/manifests.ts';
@@ -7,6 +6,7 @@ import { allStanding } from './all-tables.ts';
 import { readDropped } from './dropped-table.ts';
 import { collects, ownFiles } from './movable.ts';
 import { normalLocation } from './normal-location.ts';
+import { readStanding } from './standing-table.ts';
 import { distinctManifests, hasLiveFiles, historyOf } from './table-history.ts';
 
 /** The proof that comes before a deletion. */
@@ -25,9 +25,6 @@ export interface TableHome {
   readonly location: string;
   isOwn(location: string): boolean;
 }
-
-/** How often a table is read again that changed while it was read. */
-const TRIES = 4;
 
 /**
  * Reads which of `candidates` some live snapshot of any table, dropped ones that can come back included, names. Locations are compared in
@@ -58,35 +55,14 @@ export async function liveReferences(
       if (dropped !== null) for await (const location of namedBy(context.objects, dropped)) note(location);
       continue;
     }
-    const { metadata } = await noteNamed(context, one.table, note);
+    const { table } = await readStanding(context, one.table, async (standing) => {
+      for await (const location of namedBy(context.objects, standing)) note(location);
+    });
+    const { metadata } = table;
     const home = { location: metadata.location, isOwn: ownFiles(metadata) };
     if (collects(metadata)) tables.set(metadata['table-uuid'], home);
   }
   return { named, tables };
-}
-
-/** Reads a table until it has stayed the same: another run may have expired what was about to be read. */
-async function noteNamed(
-  context: Pick<LakeContext, 'catalog' | 'objects'>,
-  first: LoadedTable,
-  note: (location: string) => void,
-): Promise<LoadedTable> {
-  let table = first;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      for await (const location of namedBy(context.objects, table)) note(location);
-      return table;
-    } catch (error) {
-      if (!isKind(error, 'not-found') || attempt === TRIES) throw error;
-      const now = await context.catalog.loadTable(table.identifier).catch((cause: unknown) => {
-        if (isKind(cause, 'not-found')) throw error;
-        throw cause;
-      });
-      const isSame = now.metadata['table-uuid'] === table.metadata['table-uuid'];
-      if (!isSame || now.metadataLocation === table.metadataLocation) throw error;
-      table = now;
-    }
-  }
 }
 
 async function* namedBy(objects: ObjectStore, table: LoadedTable): AsyncIterable<string> {

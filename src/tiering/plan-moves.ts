@@ -18,6 +18,7 @@ import { FOREIGN_FILE, type LakePlaces, moveRefusal, ownFiles } from './movable.
 import type { MovePlan, PlannedTable } from './move-plan.ts';
 import { withReplacedData } from './replaced-data.ts';
 import { branchWithStagedWork } from './staged-work.ts';
+import { readStanding } from './standing-table.ts';
 import { historyOf, type LiveFile, liveDataFiles, type TableHistory } from './table-history.ts';
 import { matchedTable, tableState } from './table-state.ts';
 import type { TieredLake } from './tiering-context.ts';
@@ -39,18 +40,33 @@ export async function planMoves(
   const stays = new Map<string, Stays>();
   const seen = new Map<string, LoadedTable>();
   const problems: LakeError[] = [];
-  for (const table of await chosenTables(lake, tables)) {
-    const name = tableName(table.identifier);
-    seen.set(name, table);
-    const policy = governing(policies, table, problems);
+  for (const chosen of await chosenTables(lake, tables)) {
+    const name = tableName(chosen.identifier);
+    const policy = governing(policies, chosen, problems);
+    seen.set(name, chosen);
     if (policy === undefined) continue;
-    const history = await historyOf(lake.objects, table);
-    const live = await liveDataFiles(lake.objects, history);
-    states.push(await agedState(lake, policy, { table, history, live, eachFile: true }));
-    stays.set(name, { table: whyNotNow(lake.config, table), foreign: foreignFiles(table, live) });
+    const { table, value } = await readStanding(lake, chosen, (standing) =>
+      readTable(lake, policy, standing),
+    );
+    seen.set(name, table);
+    states.push(value.state);
+    stays.set(name, value.stays);
   }
   const plan = evaluatePolicies(policies, states, nowMs, problems);
   return withoutStaying({ ...plan, tables: plan.tables.map((one) => pinnedDown(one, seen)) }, stays);
+}
+
+async function readTable(
+  lake: TieredLake,
+  policy: Policy | null,
+  table: LoadedTable,
+): Promise<{ readonly state: TableState; readonly stays: Stays }> {
+  const history = await historyOf(lake.objects, table);
+  const live = await liveDataFiles(lake.objects, history);
+  return {
+    state: await agedState(lake, policy, { table, history, live, eachFile: true }),
+    stays: { table: whyNotNow(lake.config, table), foreign: foreignFiles(table, live) },
+  };
 }
 
 /** The policy of a table, null if none matches; undefined where there is a tie, which joins the problems. */
