@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { link, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LakeError } from '../errors.ts';
+import { inParallel } from '../in-parallel.ts';
 import type { ObjectHead, ObjectStore } from '../storage/object-store.ts';
 import { fromSystemError, systemCode } from '../storage/storage-errors.ts';
 import { closeProcessFolder, openProcessFolder } from './process-folder.ts';
@@ -45,7 +46,7 @@ export class FileCache {
       const missing = [...wanted].filter(
         (location) => this.#pinned.get(location)?.owners.add(owner) === undefined,
       );
-      const heads = await mapBounded(missing, FETCHES, (location) => this.#options.objects.head(location));
+      const heads = await inParallel(missing, FETCHES, (location) => this.#options.objects.head(location));
       const unlinked: ObjectHead[] = [];
       for (const head of heads) if (!(await this.#linkCached(owner, head))) unlinked.push(head);
       await this.#fetchAll(owner, unlinked);
@@ -109,7 +110,7 @@ export class FileCache {
     lastReservation = reservation.catch(() => undefined);
     await reservation;
     try {
-      await mapBounded(heads, FETCHES, (head) => this.#fetch(owner, head));
+      await inParallel(heads, FETCHES, (head) => this.#fetch(owner, head));
     } finally {
       this.#reserved -= bytes;
     }
@@ -168,7 +169,7 @@ export class FileCache {
 
   async #keptFiles() {
     const names = await readdir(this.#cached(''));
-    const found = await mapBounded(names, FETCHES, async (name) => {
+    const found = await inParallel(names, FETCHES, async (name) => {
       const path = this.#cached(name);
       const info = await stat(path).catch(() => undefined);
       return info === undefined ? [] : [{ path, size: info.size, links: info.nlink, usedMs: info.ctimeMs }];
@@ -179,27 +180,3 @@ export class FileCache {
 
 const keyOf = (head: ObjectHead): string =>
   createHash('sha256').update(`${head.location}\n${head.etag}`).digest('hex');
-
-/** `work` of each item, `width` at a time, in order; the first error is thrown when all that run have ended. */
-async function mapBounded<T, R>(
-  items: readonly T[],
-  width: number,
-  work: (item: T) => Promise<R>,
-): Promise<R[]> {
-  const results: R[] = [];
-  const failures: unknown[] = [];
-  const queue = items.entries();
-  const worker = async (): Promise<void> => {
-    for (const [i, item] of queue) {
-      if (failures.length > 0) return;
-      try {
-        results[i] = await work(item);
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker));
-  if (failures.length > 0) throw failures[0];
-  return results;
-}

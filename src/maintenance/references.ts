@@ -4,13 +4,13 @@ import { isKind, LakeError } from '../errors.ts';
 import type { ManifestFile } from '../iceberg/manifest-list.ts';
 import type { Snapshot } from '../iceberg/snapshot.ts';
 import { snapshotById } from '../iceberg/table-metadata.ts';
+import { inParallel } from '../in-parallel.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { LakeContext } from '../table/context.ts';
 import { readManifestContent, snapshotManifests } from '../table/manifests.ts';
 import { tableName } from '../table/table.ts';
 import { allStanding } from '../tiering/all-tables.ts';
 import { readDropped } from '../tiering/dropped-table.ts';
-import { eachBounded } from '../tiering/verified-copy.ts';
 import type { LocationMarks } from './location-marks.ts';
 
 /** Manifests read at once. */
@@ -164,7 +164,7 @@ export async function clearNamed(
   );
   let done = 0;
   const failures: unknown[] = [];
-  await eachBounded([...manifests.values()], READS, async (manifest) => {
+  await inParallel([...manifests.values()], READS, async (manifest) => {
     marks.clear(manifest.manifestPath);
     try {
       for (const { path } of await liveLocations(objects, manifest)) marks.clear(path);
@@ -183,7 +183,7 @@ export async function manifestsOf(
   snapshots: readonly Snapshot[],
 ): Promise<Map<string, ManifestFile>> {
   const manifests = new Map<string, ManifestFile>();
-  await eachBounded(snapshots, READS, async (snapshot) => {
+  await inParallel(snapshots, READS, async (snapshot) => {
     refuseWithoutList(snapshot);
     for (const file of await snapshotManifests(objects, snapshot)) manifests.set(file.manifestPath, file);
   });

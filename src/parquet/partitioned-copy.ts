@@ -6,9 +6,9 @@ import type { DuckDbEngine } from '../engine/duckdb.ts';
 import { fieldIdsOption } from '../engine/duckdb-types.ts';
 import { isLocalLocation, localDataPath, quoteName, quoteText } from '../engine/sql-text.ts';
 import type { NestedField } from '../iceberg/types.ts';
+import { inParallel } from '../in-parallel.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { onDisk, syncPath, type WrittenFile, writtenFile } from './copy.ts';
-import { inParallel } from './in-parallel.ts';
 
 /** Partitions that one COPY may write: as many files are open at a time. */
 export const PARTITIONS_A_COPY = 256;

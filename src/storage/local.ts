@@ -16,7 +16,14 @@ import { basename, dirname, join } from 'node:path';
 import { LakeError } from '../errors.ts';
 import { localPath } from './location.ts';
 import type { ObjectHead, ObjectStore, PutOptions } from './object-store.ts';
-import { alreadyExists, changedSince, fromSystemError, notFound, systemCode } from './storage-errors.ts';
+import {
+  alreadyExists,
+  changedSince,
+  fromSystemError,
+  isThere,
+  notFound,
+  systemCode,
+} from './storage-errors.ts';
 
 const PAGE_SIZE = 1000;
 const TEMPORARY = /\.lake-(\d+)-\d+\.tmp$/;
@@ -103,13 +110,7 @@ export class LocalStore implements ObjectStore {
   }
 
   async exists(location: string): Promise<boolean> {
-    try {
-      await this.head(location);
-      return true;
-    } catch (error) {
-      if (error instanceof LakeError && error.kind === 'not-found') return false;
-      throw error;
-    }
+    return isThere(this.head(location));
   }
 
   async *list(

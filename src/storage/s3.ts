@@ -26,7 +26,7 @@ import {
 import { copySource, parseS3, s3Location } from './s3-location.ts';
 import { abortUploadsBefore, copyParts, inParts, storageClassOf, uploadParts } from './s3-multipart.ts';
 import type { S3Settings } from './s3-settings.ts';
-import { alreadyExists, changedSince } from './storage-errors.ts';
+import { alreadyExists, changedSince, isThere } from './storage-errors.ts';
 
 const MIB = 1024 * 1024;
 const DELETES_PER_REQUEST = 1000;
@@ -164,13 +164,7 @@ export class S3Store implements ObjectStore {
   }
 
   async exists(location: string): Promise<boolean> {
-    try {
-      await this.head(location);
-      return true;
-    } catch (error) {
-      if (error instanceof LakeError && error.kind === 'not-found') return false;
-      throw error;
-    }
+    return isThere(this.head(location));
   }
 
   async *list(

@@ -1,4 +1,4 @@
-import { LakeError } from '../errors.ts';
+import { isKind, LakeError } from '../errors.ts';
 
 const NOT_THERE = new Set(['ENOENT', 'ENOTDIR', 'EISDIR']);
 
@@ -34,6 +34,17 @@ export function fromSystemError(error: unknown, location: string): LakeError {
 /** The error for an object that is not there. */
 export function notFound(location: string, cause?: unknown): LakeError {
   return new LakeError('not-found', `No object at ${location}`, { where: location, cause });
+}
+
+/** Whether an object is there, by the answer to a look at it. Errors: all of the look's but `not-found`. */
+export async function isThere(head: Promise<unknown>): Promise<boolean> {
+  try {
+    await head;
+    return true;
+  } catch (error) {
+    if (isKind(error, 'not-found')) return false;
+    throw error;
+  }
 }
 
 /** The error for an object that is there and should not be. */

@@ -1,5 +1,6 @@
 import type { LoadedTable, TableIdentifier } from '../catalog-client/catalog.ts';
 import { isKind, LakeError } from '../errors.ts';
+import { inParallel } from '../in-parallel.ts';
 import type { PlannedMove } from '../policy/evaluate.ts';
 import { tableName } from '../table/table.ts';
 import type { JournaledMove, JournaledReason, Relocation, RelocationReason } from './journal.ts';
@@ -12,7 +13,7 @@ import { refuseStaged } from './staged-work.ts';
 import { swapHistory } from './swap.ts';
 import { historyOf, liveDataFiles } from './table-history.ts';
 import type { TieringRun } from './tiering-context.ts';
-import { copyVerified, eachBounded } from './verified-copy.ts';
+import { copyVerified } from './verified-copy.ts';
 
 /** Copies under way at once. */
 const COPIES = 4;
@@ -235,7 +236,8 @@ async function copyAll(
 ): Promise<void> {
   const table = [...relocation.namespace, relocation.table].join('.');
   let done = 0;
-  await eachBounded(moves, COPIES, async ({ from, to, 'to-tier': name }) => {
+  // All have ended before an error is thrown: no copy may be under way while a roll back deletes.
+  await inParallel(moves, COPIES, async ({ from, to, 'to-tier': name }) => {
     lease.check();
     const storageClass = run.tiers.find((tier) => tier.name === name)?.storageClass;
     await copyVerified(run.objects, from, to, storageClass === undefined ? {} : { storageClass });

@@ -1,6 +1,7 @@
 import type { DataFile } from '../iceberg/manifest.ts';
 import { writeManifest } from '../iceberg/manifest.ts';
 import { type ManifestFile, writeManifestList } from '../iceberg/manifest-list.ts';
+import { inParallel } from '../in-parallel.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { readManifestContent } from '../table/manifests.ts';
 import type { NewObject } from './fence.ts';
@@ -13,7 +14,6 @@ import {
 } from './history-rewrite.ts';
 import type { JournaledMove } from './journal.ts';
 import { distinctManifests, type TableHistory } from './table-history.ts';
-import { eachBounded } from './verified-copy.ts';
 
 /** Objects whose journal entries go into one call, and that are held in memory meanwhile. */
 const BATCH = 64;
@@ -153,7 +153,7 @@ export class HistoryWriter {
 
 /** Writes new objects, in no order; one that is there already is an error, as every path is used once. */
 export async function putAll(objects: ObjectStore, made: readonly NewObject[]): Promise<void> {
-  await eachBounded(made, AT_ONCE, async ({ location, bytes }) => {
+  await inParallel(made, AT_ONCE, async ({ location, bytes }) => {
     await objects.put(location, bytes, { if: 'absent' });
   });
 }

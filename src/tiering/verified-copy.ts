@@ -37,26 +37,3 @@ async function isSame(objects: ObjectStore, from: string, to: string): Promise<b
   const [oldSum, copySum] = await Promise.all([objects.checksum(from), objects.checksum(to)]);
   return oldSum === copySum;
 }
-
-/** Does `work` on each item, `width` at a time; the first error stops the rest from starting. */
-export async function eachBounded<T>(
-  items: readonly T[],
-  width: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  let next = 0;
-  let failed = false;
-  const worker = async () => {
-    while (next < items.length && !failed) {
-      try {
-        await work(items[next++]!);
-      } catch (error) {
-        failed = true;
-        throw error;
-      }
-    }
-  };
-  // All settle before the first error is thrown: no copy may be under way while a roll back deletes.
-  const settled = await Promise.allSettled(Array.from({ length: Math.min(width, items.length) }, worker));
-  for (const one of settled) if (one.status === 'rejected') throw one.reason;
-}
