@@ -1,0 +1,65 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { canBuildS3Servers, type S3ServerName, s3Binary } from './s3-binaries.ts';
+import { answersHttp, type Service } from './service.ts';
+import type { StackSettings } from './settings.ts';
+
+/** One for each tier of the stack's lake. */
+export const BUCKETS = ['lake-hot', 'lake-warm', 'lake-cold'] as const;
+export const REGION = 'us-east-1';
+
+/** MinIO or versitygw, with the buckets of the lake. */
+export function s3Server(name: S3ServerName, settings: StackSettings): Service {
+  const port = settings.ports[name];
+  const address = `http://127.0.0.1:${port}`;
+  const [user, password] = [settings.secret('s3-access-key'), settings.secret('s3-secret-key')];
+  return {
+    name,
+    needs: [],
+    address,
+    missing: () =>
+      canBuildS3Servers() ? null : `${name} is built by Go: install Go 1.24 or later (https://go.dev/dl)`,
+    prepare: async (say) => {
+      const command = await s3Binary(name, say);
+      const folder = join(settings.folder, name);
+      for (const part of ['data', 'attributes']) await mkdir(join(folder, part), { recursive: true });
+      return {
+        command,
+        words: wordsOf(name, `127.0.0.1:${port}`, folder),
+        cwd: folder,
+        env: {
+          ...process.env,
+          MINIO_ROOT_USER: user,
+          MINIO_ROOT_PASSWORD: password,
+          ROOT_ACCESS_KEY: user,
+          ROOT_SECRET_KEY: password,
+        },
+      };
+    },
+    answers: () => answersHttp(address),
+    afterStart: async () => {
+      const credentials = { accessKeyId: user, secretAccessKey: password };
+      const client = new S3Client({ endpoint: address, region: REGION, forcePathStyle: true, credentials });
+      try {
+        for (const bucket of BUCKETS) await makeBucket(client, bucket);
+      } finally {
+        client.destroy();
+      }
+    },
+  };
+}
+
+function wordsOf(name: S3ServerName, listen: string, folder: string): string[] {
+  const [data, attributes] = [join(folder, 'data'), join(folder, 'attributes')];
+  if (name === 'minio') return ['server', '--quiet', '--address', listen, data];
+  return ['--quiet', '--port', listen, 'posix', '--sidecar', attributes, data];
+}
+
+async function makeBucket(client: S3Client, bucket: string): Promise<void> {
+  try {
+    await client.send(new CreateBucketCommand({ Bucket: bucket }));
+  } catch (error) {
+    if (!(error instanceof Error) || !/^BucketAlready(OwnedByYou|Exists)$/.test(error.name)) throw error;
+  }
+}
