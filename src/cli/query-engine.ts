@@ -1,11 +1,15 @@
 import type { DuckDbEngine } from '../engine/duckdb.ts';
-import { createTableView } from '../engine/iceberg-view.ts';
+import { queryNeeds } from '../engine/query-needs.ts';
+import { createQueryViews } from '../engine/query-views.ts';
 import { viewName } from '../engine/sql-text.ts';
+import { inParallel } from '../in-parallel.ts';
 import { openLakeEngine } from '../project/lake-engine.ts';
 import type { Lake } from '../project/open-lake.ts';
-import { planScan } from '../table/scan.ts';
+import { planScan, scanTarget } from '../table/scan.ts';
 import { findTable } from './find-table.ts';
 import { scanPoint } from './scan-point.ts';
+
+const OPENED_AT_ONCE = 4;
 
 /** An engine with the project's limits. Close it. */
 export function openEngine(lake: Lake): Promise<DuckDbEngine> {
@@ -19,7 +23,7 @@ function unquoted(name: string): string {
 }
 
 /**
- * An engine in which every table that the query names is a view of its Iceberg table.
+ * An engine in which every table that the query names is a view of what the query needs of its Iceberg table: answers to this query are right, to others they are not.
  *
  * @param asOf a snapshot id, time, branch or tag that holds for all of the tables
  * @throws LakeError `usage` for SQL that does not parse, `not-found` for a table or snapshot, with the nearest name
@@ -31,14 +35,21 @@ export async function openQueryEngine(
 ): Promise<DuckDbEngine> {
   const engine = await openEngine(lake);
   try {
-    for (const name of await engine.tableNames(query)) {
+    const tables = await inParallel(await engine.tableNames(query), OPENED_AT_ONCE, async (name) => {
       const table = await findTable(lake, unquoted(name));
-      await createTableView(
-        engine,
-        viewName(table.identifier),
-        await planScan(table, scanPoint(table, asOf)),
-      );
-    }
+      const point = scanPoint(table, asOf);
+      return { table, point, schema: scanTarget(table.metadata, point).schema };
+    });
+    const needs = await queryNeeds(
+      query,
+      tables.map(({ table, schema }) => ({ identifier: table.identifier, schema })),
+    );
+    const views = await inParallel([...tables.entries()], OPENED_AT_ONCE, async ([i, { table, point }]) => {
+      const need = needs[i];
+      const scan = await planScan(table, need === undefined ? point : { ...point, filter: need.filter });
+      return { name: viewName(table.identifier), scan, need };
+    });
+    await createQueryViews(engine, query, views);
     return engine;
   } catch (error) {
     await engine.close();

@@ -3,6 +3,7 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import { installBucketFunctions } from './bucket-function.ts';
 import { duckDbError, notOneQuery } from './duckdb-error.ts';
 import { EngineFiles } from './engine-files.ts';
+import type { FileCacheOptions } from './file-cache.ts';
 import { loadHttpfs, type S3Prefix } from './httpfs.ts';
 import { queryTables } from './query-tables.ts';
 import { type Row, valueJson } from './row-values.ts';
@@ -19,7 +20,7 @@ export interface DuckDbOptions {
   /** Reads the data files that do not lie on the local disk. */
   readonly objects?: ObjectStore;
   /** Where such files are kept between queries, and how many bytes of them. */
-  readonly cache?: { readonly folder: string; readonly sizeBytes: number };
+  readonly cache?: Omit<FileCacheOptions, 'objects'>;
   /** Where such files lie on S3, for DuckDB to read them itself where it can. */
   readonly s3?: readonly S3Prefix[];
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { FileCache } from './file-cache.ts';
+import { FileCache, type FileCacheOptions } from './file-cache.ts';
+import type { PartWish } from './parquet-part.ts';
 import { closeProcessFolder, openProcessFolder } from './process-folder.ts';
 import { isLocalLocation, localDataPath } from './sql-text.ts';
 
@@ -10,7 +11,7 @@ export interface EngineFilesOptions {
   /** Where locations other than `file:` are read; without it they are refused. */
   readonly objects?: ObjectStore;
   /** Where files from S3 are kept between queries. */
-  readonly cache?: { readonly folder: string; readonly sizeBytes: number };
+  readonly cache?: Omit<FileCacheOptions, 'objects'>;
 }
 
 const DEFAULT_CACHE_BYTES = 4e9;
@@ -30,21 +31,25 @@ export class EngineFiles {
   ) {
     this.#isReadDirectly = isReadDirectly;
     this.#tempDirectory = tempDirectory;
-    const { folder, sizeBytes } = cache ?? {
-      folder: join(tempDirectory, 'cache'),
-      sizeBytes: DEFAULT_CACHE_BYTES,
-    };
-    if (objects !== undefined) this.#cache = new FileCache({ objects, folder, sizeBytes });
+    const kept = cache ?? { folder: join(tempDirectory, 'cache'), sizeBytes: DEFAULT_CACHE_BYTES };
+    if (objects !== undefined) this.#cache = new FileCache({ ...kept, objects });
   }
 
   /**
    * What the engine opens for data and delete files: a local path, or the location where it reads that itself. Staged files stay for `owner` (a view's name) until its
-   * next call or `release`. Errors: `unsupported` for locations without a store, as `FileCache.pin`.
+   * next call or `release`.
+   *
+   * @param wishes of which files a part is enough, where they are staged, by location
+   * @throws LakeError `unsupported` for locations without a store, as `FileCache.pin`
    */
-  async stage(owner: string, locations: readonly string[]): Promise<(location: string) => string> {
+  async stage(
+    owner: string,
+    locations: readonly string[],
+    wishes: ReadonlyMap<string, PartWish> = new Map(),
+  ): Promise<(location: string) => string> {
     const isDirect = this.#isReadDirectly;
     const remote = locations.filter((location) => !isLocalLocation(location) && !isDirect(location));
-    const staged = await this.#cache?.pin(owner, remote);
+    const staged = await this.#cache?.pin(owner, remote, wishes);
     return (location) => staged?.get(location) ?? (isDirect(location) ? location : localDataPath(location));
   }
 

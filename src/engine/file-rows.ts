@@ -90,7 +90,7 @@ function groupSql(
   const join = constants.size > 0 ? ` JOIN ${reading.constantsTable} AS k ON k.data_path = r.${FILE}` : '';
   if (!byId) checkNames(shape, rules);
   const source = readParquet(reading, files, byId ? types : new Map(), rowNumbers);
-  return `SELECT ${[...parts, `r.${FILE}`, ...numbers].join(', ')} FROM ${source} AS r${join}`;
+  return `SELECT ${[`r.${FILE}`, ...parts, ...numbers].join(', ')} FROM ${source} AS r${join}`;
 }
 
 /** True where the engine itself makes the wanted type of what it reads. */

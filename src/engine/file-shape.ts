@@ -1,6 +1,9 @@
+import { isAbsolute } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { isKind, LakeError } from '../errors.ts';
 import type { DataFile } from '../iceberg/manifest.ts';
 import type { DuckDbEngine } from './duckdb.ts';
+import { schemaBytes } from './schema-bytes.ts';
 import { quoteName, quoteText } from './sql-text.ts';
 
 /** A column of a Parquet file, or what is nested in it, as the engine reads it. */
@@ -35,12 +38,15 @@ const MOST_CACHED = 200_000;
 interface ShapeCache {
   readonly byFile: Map<string, FileShape>;
   readonly byText: Map<string, FileShape>;
+  /** By `schemaBytes`. */
+  readonly bySchema: Map<string, FileShape>;
 }
 
-/** Files never change, so that their footers are read once an engine. */
+/** Files never change, so that their footers are read once an engine; and the engine itself reads one of each schema. */
 const caches = new WeakMap<DuckDbEngine, ShapeCache>();
 
-const fileKey = (file: DataFile): string => `${file.fileSizeInBytes} ${file.filePath}`;
+/** Of a file that is staged, a part alone may be here: another one has another path. */
+const fileKey = (file: DataFile, path: string): string => `${file.fileSizeInBytes} ${path}`;
 
 /**
  * The schemas of Parquet files, from their footers.
@@ -55,14 +61,17 @@ export async function fileShapes(
 ): Promise<(file: DataFile) => FileShape> {
   let cache = caches.get(engine);
   if (cache === undefined || cache.byFile.size > MOST_CACHED) {
-    cache = { byFile: new Map(), byText: new Map() };
+    cache = { byFile: new Map(), byText: new Map(), bySchema: new Map() };
     caches.set(engine, cache);
   }
-  const { byFile, byText } = cache;
+  const { byFile, byText, bySchema } = cache;
   const missing = new Map(
-    files.filter((file) => !byFile.has(fileKey(file))).map((file) => [local(file.filePath), fileKey(file)]),
+    files
+      .map((file): [string, string] => [local(file.filePath), fileKey(file, local(file.filePath))])
+      .filter(([, key]) => !byFile.has(key)),
   );
-  const paths = [...missing.keys()];
+  const schemas = await schemasOf([...missing.keys()]);
+  const paths = representatives(schemas, bySchema);
   const starts = Array.from({ length: Math.ceil(paths.length / FILES_A_QUERY) }, (_, i) => i * FILES_A_QUERY);
   const queue = starts.values();
   const read = async (): Promise<void> => {
@@ -73,15 +82,48 @@ export async function fileShapes(
         byText.set(text, shape);
         const key = missing.get(path);
         if (key !== undefined) byFile.set(key, shape);
+        const schema = schemas.get(path);
+        if (typeof schema === 'string') bySchema.set(schema, shape);
       }
     }
   };
   await Promise.all(Array.from({ length: QUERIES }, read));
+  for (const [path, key] of missing) {
+    const shape = bySchema.get(schemas.get(path) ?? '');
+    if (shape && !byFile.has(key)) byFile.set(key, shape);
+  }
   return (file) => {
-    const shape = byFile.get(fileKey(file));
+    const shape = byFile.get(fileKey(file, local(file.filePath)));
     if (shape) return shape;
     throw new LakeError('internal', 'The engine gave no schema for a file', { where: file.filePath });
   };
+}
+
+const FILES_AT_ONCE = 100;
+
+/** The schemas of local files by their paths, as bytes; null where the engine is to be asked. */
+async function schemasOf(paths: readonly string[]): Promise<ReadonlyMap<string, string | null>> {
+  const schemas = new Map<string, string | null>();
+  for (const path of paths) {
+    schemas.set(path, isAbsolute(path) ? schemaBytes(path) : null);
+    // Reading a footer takes less than handing it to another thread; others get their turn in between.
+    if (schemas.size % FILES_AT_ONCE === 0) await setImmediate();
+  }
+  return schemas;
+}
+
+/** The files that the engine is asked for: one of each schema that is not known yet, and all whose schema is not told. */
+function representatives(
+  schemas: ReadonlyMap<string, string | null>,
+  known: ReadonlyMap<string, FileShape>,
+): string[] {
+  const asked = new Set<string>();
+  return [...schemas].flatMap(([path, schema]) => {
+    if (schema === null) return [path];
+    if (known.has(schema) || asked.has(schema)) return [];
+    asked.add(schema);
+    return [path];
+  });
 }
 
 /** The engine does not always say which of many files it could not read: each is asked for alone then. */

@@ -13,7 +13,9 @@ import type { DuckDbEngine } from './duckdb.ts';
 import { duckDbType } from './duckdb-types.ts';
 import { FILE, type FileReading, rowsSql, type WantedColumn } from './file-rows.ts';
 import { fileShapes } from './file-shape.ts';
+import { partWishes } from './part-wishes.ts';
 import { partitionConstants, writeConstants } from './partition-constants.ts';
+import type { TableNeed } from './query-plan.ts';
 import { quoteName, quoteText } from './sql-text.ts';
 
 export interface ViewOptions {
@@ -21,6 +23,11 @@ export interface ViewOptions {
   readonly localPath?: (location: string) => string;
   /** Adds the columns `__lake_location` (the data file as its manifest names it) and `__lake_pos` (the row in it, from 0). */
   readonly positions?: boolean;
+  /**
+   * What is read of the view (see `queryNeeds`): rows that do not meet its filter may be missing, and another column of a row, if it is read all the same, is an error.
+   * The scan may be planned with the same filter.
+   */
+  readonly need?: TableNeed;
 }
 
 /**
@@ -65,12 +72,15 @@ async function scanSql(
     return `SELECT ${[...columns, ...(options.positions ? [`'' AS __lake_location`, '0::BIGINT AS __lake_pos'] : [])].join(', ')} WHERE false`;
   }
   const parquet = parquetFiles(tasks);
-  const local = options.localPath ?? (await engine.files.stage(name, filePaths(tasks)));
-  const reading = await openReading(engine, name, scan, parquet, local);
+  const shown = schema.fields.filter((field) => options.need?.columns.has(field.id) ?? true);
+  const wishes = options.need === undefined ? undefined : partWishes(scan, options.need, equalityColumns);
+  const local = options.localPath ?? (await engine.files.stage(name, filePaths(tasks), wishes));
+  const reading = await openReading(engine, name, { scan, read: readFields(scan, shown), parquet, local });
   const withDeletes = tasks.filter((task) => task.deletes.length > 0);
   const plain = tasks.filter((task) => task.deletes.length === 0);
   const input: BranchInput = {
     scan,
+    shown,
     reading,
     local,
     pairs: pairsTable(name),
@@ -83,25 +93,42 @@ async function scanSql(
     ...(plain.length > 0 ? [plainBranch(input, plain)] : []),
     ...(withDeletes.length > 0 ? [deletedBranch(input, withDeletes)] : []),
   ];
-  return branches.join('\nUNION ALL ');
+  return `SELECT ${projection(input)} FROM (${branches.join('\nUNION ALL ')}) AS d`;
+}
+
+/** The table's columns that are shown, or are keys of equality deletes: of the others a file may lack any, as a part of it is enough. */
+function readFields(scan: TableScan, shown: readonly NestedField[]): readonly NestedField[] {
+  const keys = scan.tasks
+    .flatMap((task) => task.deletes)
+    .filter(({ dataFile }) => dataFile.content === 'equality-deletes')
+    .flatMap(({ dataFile }) => equalityColumns(scan, dataFile).map((column) => column.field.id));
+  const ids = new Set([...shown.map((field) => field.id), ...keys]);
+  return scan.schema.fields.filter((field) => ids.has(field.id));
+}
+
+interface OpenedScan {
+  readonly scan: TableScan;
+  /** The columns of its schema that are read. */
+  readonly read: readonly NestedField[];
+  readonly parquet: readonly DataFile[];
+  readonly local: (location: string) => string;
 }
 
 async function openReading(
   engine: DuckDbEngine,
   name: string,
-  { metadata, schema, tasks }: TableScan,
-  files: readonly DataFile[],
-  local: (location: string) => string,
+  { scan, read, parquet, local }: OpenedScan,
 ): Promise<FileReading> {
+  const { metadata, tasks } = scan;
   const names = metadata.properties[NAME_MAPPING_PROPERTY];
   const rules = {
     mapping: names === undefined ? undefined : parseNameMapping(names),
     defaults: metadata['format-version'] >= 3,
   };
-  const shapeOf = await fileShapes(engine, files, local);
-  const constants = partitionConstants(tasks, schema.fields, shapeOf, rules);
+  const shapeOf = await fileShapes(engine, parquet, local);
+  const constants = partitionConstants(tasks, read, shapeOf, rules);
   const table = constantsTable(name);
-  if (constants.size > 0) await writeConstants(engine, table, constants, schema.fields, local);
+  if (constants.size > 0) await writeConstants(engine, table, constants, read, local);
   return {
     shapeOf,
     local,
@@ -140,6 +167,8 @@ function filePaths(tasks: readonly ScanTask[]): string[] {
 
 interface BranchInput {
   readonly scan: TableScan;
+  /** The columns that are read. */
+  readonly shown: readonly NestedField[];
   readonly reading: FileReading;
   readonly local: (location: string) => string;
   readonly pairs: string;
@@ -169,12 +198,30 @@ async function writePairs(
   }
 }
 
+/** The columns by their names, of the branches' rows. */
 function projection(input: BranchInput): string {
-  const columns = input.scan.schema.fields.map((field) => `d.c${field.id} AS ${quoteName(field.name)}`);
-  return [
-    ...columns,
+  const shown = new Set(input.shown);
+  const columns = input.scan.schema.fields.map(
+    (field) => `${shown.has(field) ? `d.c${field.id}` : notReadSql(field)} AS ${quoteName(field.name)}`,
+  );
+  return [...columns, ...(input.positions ? ['d.__lake_location', 'd.__lake_pos'] : [])].join(', ');
+}
+
+/** What each branch gives. Where a query needs no column, such as to count, DuckDB reads the first one of a UNION: the file's path costs nothing. */
+const branchColumns = (input: BranchInput): string =>
+  [
+    `d.${FILE}`,
+    ...input.shown.map((field) => `d.c${field.id}`),
     ...(input.positions ? ['n.data_location AS __lake_location', 'd.file_row_number AS __lake_pos'] : []),
   ].join(', ');
+
+/** Stands in the plan of whatever reads a column that was left out. */
+export const LEFT_OUT_MARK = 'was left out of the plan and is read now';
+
+/** A column that nothing is to read. If something does, it is an error: a made-up value would be a wrong answer. */
+function notReadSql({ name, type }: NestedField): string {
+  const message = quoteText(`internal: the column ${name} ${LEFT_OUT_MARK}, of `);
+  return `CAST(CAST(CAST(${message} || d.${FILE} AS INTEGER) AS VARCHAR) AS ${duckDbType(type)})`;
 }
 
 const locations = (input: BranchInput): string =>
@@ -185,8 +232,8 @@ const shownColumns = (fields: readonly NestedField[]): WantedColumn[] =>
 
 function plainBranch(input: BranchInput, tasks: readonly ScanTask[]): string {
   const files = tasks.map((task) => task.dataFile);
-  const rows = rowsSql(input.reading, files, shownColumns(input.scan.schema.fields), input.positions);
-  return `SELECT ${projection(input)} FROM ${rows} AS d${locations(input)}`;
+  const rows = rowsSql(input.reading, files, shownColumns(input.shown), input.positions);
+  return `SELECT ${branchColumns(input)} FROM ${rows} AS d${locations(input)}`;
 }
 
 const hasVectors = (tasks: readonly ScanTask[]): boolean =>
@@ -216,10 +263,10 @@ function deletedBranch(input: BranchInput, tasks: readonly ScanTask[]): string {
   const data = rowsSql(
     input.reading,
     tasks.map((task) => task.dataFile),
-    [...shownColumns(input.scan.schema.fields), ...hidden.values()],
+    [...shownColumns(input.shown), ...hidden.values()],
     true,
   );
-  return `SELECT ${projection(input)} FROM (SELECT d.* FROM ${data} AS d${joins.join('')}) AS d${locations(input)}`;
+  return `SELECT ${branchColumns(input)} FROM (SELECT d.* FROM ${data} AS d${joins.join('')}) AS d${locations(input)}`;
 }
 
 const vectorJoin = (input: BranchInput): string =>
