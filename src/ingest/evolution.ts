@@ -27,6 +27,33 @@ type Reads = (type: Type, value: unknown) => unknown;
  * @throws LakeError `usage` for standard input, `unsupported` for an Avro codec, `corrupt`, `not-found`
  */
 export async function evolutionOf(request: EvolutionRequest, schema: Schema): Promise<SchemaChange[]> {
+  const columns = await needsOf(request, schema, '--evolve');
+  return [...columns].flatMap(([name, found]) => found.changes(name));
+}
+
+/**
+ * The columns of a table for the files' rows, in the order in which they come: what Avro and Parquet declare; of CSV and JSON lines the first of boolean, long,
+ * double, date, timestamp, timestamptz and string that holds all values. All are optional.
+ *
+ * @throws LakeError `unsupported` for a column that no type holds, `invalid-argument` for files without columns, and those of `evolutionOf`
+ */
+export async function columnsOf(request: EvolutionRequest): Promise<NestedField[]> {
+  const empty: Schema = { type: 'struct', 'schema-id': 0, fields: [] };
+  const columns = await needsOf(request, empty, '--create');
+  if (columns.size === 0) {
+    throw new LakeError('invalid-argument', 'The files have no columns', {
+      where: request.files.join(', '),
+      hint: 'No table was made.',
+    });
+  }
+  return [...columns].map(([name, need]) => ({ id: 0, name, required: false, type: need.typeOf(name) }));
+}
+
+async function needsOf(
+  request: EvolutionRequest,
+  schema: Schema,
+  option: '--create' | '--evolve',
+): Promise<ReadonlyMap<string, ColumnNeed>> {
   const columns = new Map<string, ColumnNeed>();
   const need = (name: string): ColumnNeed => {
     let found = columns.get(name);
@@ -38,12 +65,12 @@ export async function evolutionOf(request: EvolutionRequest, schema: Schema): Pr
   };
   for (const name of request.files) {
     if (name === '-')
-      throw new LakeError('usage', '--evolve reads its files twice, so that standard input will not do', {
+      throw new LakeError('usage', `${option} reads its files twice, so that standard input will not do`, {
         hint: 'Save it under a name first.',
       });
     await observers[request.format ?? formatOf(name)]({ name }, need, request.csv);
   }
-  return [...columns].flatMap(([name, found]) => found.changes(name));
+  return columns;
 }
 
 type Observe = (input: InputFile, need: (name: string) => ColumnNeed, csv: CsvOptions) => Promise<void>;
@@ -58,7 +85,7 @@ const observers: Record<IngestFormat, Observe> = {
 /** A file that knows its types: no row is read for them. */
 function observing(columns: (input: InputFile) => Promise<FileColumn[]>): Observe {
   return async (input, need) => {
-    for (const { name, type } of await columns(input)) if (type !== null) need(name).require(type);
+    for (const { name, type } of await columns(input)) need(name).require(type);
   };
 }
 
@@ -101,6 +128,8 @@ class ColumnNeed {
   #candidates: Type[];
   #seen = false;
   #nested = false;
+  /** Of a new column: what a file declares that is no plain type. */
+  #declared: { readonly type: Type | null } | null = null;
 
   constructor(field: NestedField | null) {
     this.#field = field;
@@ -118,23 +147,39 @@ class ColumnNeed {
     if (left.length > 0) this.#candidates = left;
   }
 
-  /** Takes values of a type as a file declares them. A type that cannot be had is told when the rows are taken. */
-  require(type: Type): void {
+  /** Takes values of a type as a file declares them. A type that cannot be had, or changed, is told when the rows are taken. */
+  require(type: Type | null): void {
+    if (type === null || typeof type !== 'string') {
+      if (this.#field === null) this.#declared ??= { type };
+      return;
+    }
     if (this.#field === null && !this.#seen) this.#candidates = [type, ...wider(type)];
     this.#seen = true;
     const at = this.#candidates.indexOf(type);
     if (at > 0) this.#candidates = this.#candidates.slice(at);
   }
 
+  /** Its type in a new table. Errors: `unsupported`. */
+  typeOf(name: string): Type {
+    const { type } = this.#declared ?? { type: this.#seen ? this.#candidates[0] : 'string' };
+    if (name === '' || this.#nested || type === null) throw ofNoType(name);
+    return type ?? 'string';
+  }
+
   changes(name: string): SchemaChange[] {
     const [type = 'string'] = this.#candidates;
     if (this.#field === null) {
-      if (name === '' || this.#nested) return [];
+      if (name === '' || this.#nested || this.#declared !== null) return [];
       return [{ action: 'add-column', name, type: this.#seen ? type : 'string' }];
     }
     return type === this.#field.type ? [] : [{ action: 'widen-column', column: name, type }];
   }
 }
+
+const ofNoType = (name: string): LakeError =>
+  new LakeError('unsupported', `No column type holds what "${name}" has`, {
+    hint: 'Objects and lists of JSON, unions, nanoseconds and unsigned 64-bit integers are not taken as they are. Make the table yourself, or write the column otherwise; no table was made.',
+  });
 
 function wider(type: Type): Type[] {
   if (type === 'int') return ['long'];

@@ -1,7 +1,7 @@
 import { type DataType, DataType as Kind, Precision, TimeUnit } from 'apache-arrow';
-import type { Type } from '../iceberg/types.ts';
+import type { NestedField, Type } from '../iceberg/types.ts';
 import { sameArrowType } from '../parquet/arrow-schema.ts';
-import { type AvroJson, readAvroStream } from './avro-blocks.ts';
+import { type AvroJson, isAvroJson, readAvroStream } from './avro-blocks.ts';
 import { avroReader, type NamedTypes, recordFields } from './avro-value.ts';
 import { type InputFile, inputBytes } from './input-bytes.ts';
 import { Misfit } from './misfit.ts';
@@ -10,7 +10,7 @@ import { parquetBatches } from './parquet-source.ts';
 /** A column as a file's own schema has it. */
 export interface FileColumn {
   readonly name: string;
-  /** Null for types that a new column may not have: nested ones, nanoseconds, unsigned 64-bit integers. */
+  /** Ids of nested fields are 0. Null for what a column cannot be made of: nanoseconds, unsigned 64-bit integers, unions, nulls alone. */
   readonly type: Type | null;
 }
 
@@ -35,11 +35,46 @@ export async function avroColumns(input: InputFile): Promise<FileColumn[]> {
   const schema = await avroSchema(input);
   if (typeof schema === 'string' || Array.isArray(schema) || !('fields' in schema)) return [];
   const names: NamedTypes = new Map();
-  return recordFields(schema).map(({ name, type }) => ({
-    name,
-    type: [...decimalsOf(type), ...PLAIN].find((candidate) => isRead(candidate, type, names)) ?? null,
-  }));
+  return recordFields(schema).map(({ name, type }) => ({ name, type: typeOfAvro(type, names) }));
 }
+
+/** The type of an Avro schema's values: the narrowest that holds them all; nested ones of what is in them. */
+function typeOfAvro(avro: AvroJson, names: NamedTypes): Type | null {
+  if (Array.isArray(avro)) {
+    const [only, ...others] = avro.filter((branch) => branch !== 'null');
+    return only === undefined || others.length > 0 ? null : typeOfAvro(only, names);
+  }
+  const plain = [...decimalsOf(avro), ...PLAIN].find((candidate) => isRead(candidate, avro, names));
+  if (plain !== undefined) return plain;
+  if (typeof avro === 'string' || !('type' in avro)) return null;
+  if (avro.type === 'record') {
+    return structOf(recordFields(avro).map(({ name, type }) => ({ name, type: typeOfAvro(type, names) })));
+  }
+  if (avro.type === 'array') return listOf(typeOfAvro(innerOf(avro, 'items'), names));
+  return avro.type === 'map' ? mapOf('string', typeOfAvro(innerOf(avro, 'values'), names)) : null;
+}
+
+function innerOf(avro: Readonly<Record<string, unknown>>, key: 'items' | 'values'): AvroJson {
+  const inner = avro[key];
+  return isAvroJson(inner) ? inner : 'null';
+}
+
+function structOf(columns: readonly FileColumn[]): Type | null {
+  const fields: NestedField[] = [];
+  for (const { name, type } of columns) {
+    if (type === null) return null;
+    fields.push({ id: 0, name, required: false, type });
+  }
+  return { type: 'struct', fields };
+}
+
+const listOf = (element: Type | null): Type | null =>
+  element === null ? null : { type: 'list', 'element-id': 0, 'element-required': false, element };
+
+const mapOf = (key: Type | null, value: Type | null): Type | null =>
+  key === null || value === null
+    ? null
+    : { type: 'map', 'key-id': 0, key, 'value-id': 0, 'value-required': false, value };
 
 async function avroSchema(input: InputFile): Promise<AvroJson> {
   const bytes = inputBytes(input);
@@ -87,5 +122,9 @@ function typeOfArrow(arrow: DataType): Type | null {
     if (arrow.unit === TimeUnit.NANOSECOND) return null;
     return arrow.timezone ? 'timestamptz' : 'timestamp';
   }
+  if (Kind.isStruct(arrow))
+    return structOf(arrow.children.map(({ name, type }) => ({ name, type: typeOfArrow(type) })));
+  if (Kind.isList(arrow)) return listOf(typeOfArrow(arrow.valueType));
+  if (Kind.isMap(arrow)) return mapOf(typeOfArrow(arrow.keyType), typeOfArrow(arrow.valueType));
   return PLAIN.find((type) => sameArrowType(arrow, type)) ?? null;
 }

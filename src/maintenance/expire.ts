@@ -11,7 +11,7 @@ import { type DeletedFiles, deleteExpired, type ExpiredTable } from './expire-de
 import { type ExpirePlan, isEmptyPlan, planExpire } from './expire-plan.ts';
 import { removedFrom } from './expired-files.ts';
 import {
-  gcRefusal,
+  keptRefusal,
   type MaintenanceOptions,
   type MaintenanceRun,
   maintenanceRun,
@@ -71,7 +71,7 @@ export async function expireTables(
   for (const target of targets) {
     const name = tableName(target.table.identifier);
     try {
-      const refusal = gcRefusal(target.table);
+      const refusal = keptRefusal(run, target.table);
       if (refusal !== null) refused.push(refusal);
       const expire = options.dryRun === true ? planOne : expireOne;
       const expired = refusal === null ? await expire(run, target, nowMs) : null;

@@ -1,7 +1,8 @@
 import type { LoadedTable } from '../catalog-client/catalog.ts';
 import type { ErrorKind, LakeError } from '../errors.ts';
+import { gcEnabled } from '../iceberg/gc-enabled.ts';
 import { tableName } from '../table/table.ts';
-import { collects } from '../tiering/movable.ts';
+import { type LakePlaces, liesInLake } from '../tiering/movable.ts';
 import {
   type TieredLake,
   type TieringRun,
@@ -47,12 +48,19 @@ export function refusedBy(table: string, error: LakeError): RefusedTable {
   return { table, kind: error.kind, reason: `${error.message}${where}${hint}` };
 }
 
-/** Why files of a table are never deleted, by its own properties; null if they may be. */
-export function gcRefusal({ identifier, metadata }: LoadedTable): RefusedTable | null {
-  if (collects(metadata)) return null;
-  return {
-    table: tableName(identifier),
-    kind: 'skipped',
-    reason: 'its property gc.enabled is false: its files may belong to other tables too, and none is deleted',
-  };
+/**
+ * Why files of a table are never deleted: by its own properties, or as they lie where this project does not keep its own (the
+ * folder of a project was copied, and its catalog names the first one's files). Null if they may be. Pure.
+ */
+export function keptRefusal(places: LakePlaces, { identifier, metadata }: LoadedTable): RefusedTable | null {
+  const table = tableName(identifier);
+  if (!gcEnabled(metadata)) {
+    const reason =
+      'its property gc.enabled is false: its files may belong to other tables too, and none is deleted';
+    return { table, kind: 'skipped', reason };
+  }
+  if (liesInLake(places, metadata.location)) return null;
+  const where = `its location ${metadata.location} lies outside the tiers and the warehouse of lake.yaml`;
+  const why = 'a project folder that was copied still names the files of the first one, and none is deleted';
+  return { table, kind: 'unsupported', reason: `${where}: ${why}` };
 }

@@ -4,7 +4,7 @@ import { tableName } from '../table/table.ts';
 import type { TieredLake } from '../tiering/tiering-context.ts';
 import { LocationMarks } from './location-marks.ts';
 import {
-  gcRefusal,
+  keptRefusal,
   type MaintenanceOptions,
   type MaintenanceRun,
   maintenanceRun,
@@ -104,7 +104,7 @@ function judgeable(
   const judged: PlacedTable[] = [];
   const refused: RefusedTable[] = [];
   for (const one of chosen) {
-    const refusal = gcRefusal(one.table) ?? sharedRefusal(one, owners, names, tiersAbove);
+    const refusal = keptRefusal(run, one.table) ?? sharedRefusal(one, owners, names, tiersAbove);
     if (refusal === null) judged.push(one);
     else refused.push(refusal);
   }

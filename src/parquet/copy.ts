@@ -1,11 +1,12 @@
-import { mkdir, open, readdir, rm, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { DuckDbEngine, RawRow } from '../engine/duckdb.ts';
 import { fieldIdsOption } from '../engine/duckdb-types.ts';
 import { quoteText } from '../engine/sql-text.ts';
-import { LakeError } from '../errors.ts';
 import type { NestedField } from '../iceberg/types.ts';
 import { type ColumnStats, readColumnStats, schemaLeaves } from './column-stats.ts';
+import { onDisk, syncPath } from './disk.ts';
+import { numberedFiles, writingBehind } from './write-behind.ts';
 
 /** A Parquet file that lies durably on the local disk. */
 export interface WrittenFile {
@@ -35,10 +36,11 @@ export async function copyToParquet(engine: DuckDbEngine, request: CopyRequest):
   const { folder, name } = request;
   await onDisk(folder, () => mkdir(folder, { recursive: true }));
   try {
-    const rows = await engine.raw(
+    const statement =
       `COPY (${request.sql}) TO ${quoteText(folder)} (FORMAT parquet, COMPRESSION zstd, FIELD_IDS ${fieldIdsOption(request.fields)}, ` +
-        `FILE_SIZE_BYTES ${request.targetFileSizeBytes}, FILENAME_PATTERN ${quoteText(`${name}-{i}`)}, OVERWRITE_OR_IGNORE, RETURN_STATS)`,
-    );
+      `FILE_SIZE_BYTES ${request.targetFileSizeBytes}, FILENAME_PATTERN ${quoteText(`${name}-{i}`)}, OVERWRITE_OR_IGNORE, RETURN_STATS)`;
+    const growing = () => numberedFiles((number) => join(folder, `${name}-${number}.parquet`));
+    const rows = await writingBehind({ folder, growing }, () => engine.raw(statement));
     const files = rows.map((row) => writtenFile(request.fields, row));
     const empty = files.filter((file) => file.rows === 0);
     await removeFiles(empty.map((file) => file.path));
@@ -66,16 +68,6 @@ async function syncAll(paths: readonly string[]): Promise<void> {
   for (const path of paths) await syncPath(path);
 }
 
-/** Waits until a file's bytes, or a folder's names, are on disk for good. */
-export async function syncPath(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 /** Removes files that nothing refers to yet, and folders that this leaves empty. */
 export async function removeFiles(paths: readonly string[]): Promise<void> {
   for (const path of paths) {
@@ -88,17 +80,4 @@ export async function removeFiles(paths: readonly string[]): Promise<void> {
 async function removeStarting(folder: string, prefix: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
   await removeFiles(names.filter((name) => name.startsWith(prefix)).map((name) => join(folder, name)));
-}
-
-/** Disk work whose errors say where. Errors: `unavailable`. */
-export async function onDisk<T>(path: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new LakeError('unavailable', `Could not write below ${path}: ${reason}`, {
-      cause,
-      hint: 'Check that the disk has room and that the folder may be written. Nothing was committed.',
-    });
-  }
 }

@@ -8,7 +8,8 @@ import { isLocalLocation, localDataPath, quoteName, quoteText } from '../engine/
 import type { NestedField } from '../iceberg/types.ts';
 import { inParallel } from '../in-parallel.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { onDisk, syncPath, type WrittenFile, writtenFile } from './copy.ts';
+import { type WrittenFile, writtenFile } from './copy.ts';
+import { onDisk, syncPath } from './disk.ts';
 
 /** Partitions that one COPY may write: as many files are open at a time. */
 export const PARTITIONS_A_COPY = 256;
@@ -35,7 +36,7 @@ export interface PartitionedCopyRequest {
 interface PartitionFile {
   readonly partition: number;
   readonly file: WrittenFile;
-  /** Its name in the partition's folder: in no other, for the files of a COPY are called alike. */
+  /** No other file has it. */
   readonly name: string;
 }
 
@@ -70,6 +71,7 @@ export async function copyPartitions(
       ({ partition }) => partition,
     );
     const made: string[] = [];
+    const parents = new Set<string>();
     await inParallel([...kept], LANDERS, async ([partition, its]) => {
       const folder = request.folderOf(partition);
       for (const { file, name } of its) {
@@ -78,9 +80,9 @@ export async function copyPartitions(
         made.push(location);
         if (!isLocal) await upload(request, file.path, location);
       }
-      if (isLocal) await moveInto(localDataPath(folder), its);
+      if (isLocal) await moveInto(localDataPath(folder), its, parents);
     });
-    if (isLocal) await syncFolders(localDataPath(request.data), made.map(localDataPath));
+    if (isLocal) await syncFiles(localDataPath(request.data), made.map(localDataPath));
     for (const number of tooLarge) {
       const its = files.filter(({ partition }) => partition === number);
       await split(
@@ -95,7 +97,7 @@ export async function copyPartitions(
 
 async function copy(
   engine: DuckDbEngine,
-  { sql, fields, clock }: PartitionedCopyRequest,
+  { sql, fields }: PartitionedCopyRequest,
   scratch: string,
 ): Promise<PartitionFile[]> {
   await onDisk(scratch, () => mkdir(scratch, { recursive: true }));
@@ -103,32 +105,32 @@ async function copy(
   await engine.run(`SET GLOBAL partitioned_write_max_open_files = ${PARTITIONS_A_COPY + 1}`);
   const rows = await engine.raw(
     `COPY (${sql}) TO ${quoteText(scratch)} (FORMAT parquet, COMPRESSION zstd, FIELD_IDS ${fieldIdsOption(fields)}, ` +
-      `PARTITION_BY (${quoteName(PARTITION_NUMBER)}), FILENAME_PATTERN ${quoteText(`${clock.uuid()}-{i}`)}, RETURN_STATS)`,
+      // One number counts in every partition anew: the engine's own uuid makes a name that no other file has.
+      `PARTITION_BY (${quoteName(PARTITION_NUMBER)}), FILENAME_PATTERN '{i}-{uuid}', RETURN_STATS)`,
   );
-  return rows.flatMap((row, i) => {
+  return rows.flatMap((row) => {
     const file = writtenFile(fields, row);
     // The folder's name is the number: neither nulls nor any text of the rows are in it.
     const partition = Number(dirname(file.path).slice(dirname(file.path).lastIndexOf('=') + 1));
-    return file.rows === 0
-      ? []
-      : [{ partition, file, name: `${String(i).padStart(5, '0')}-${basename(file.path)}` }];
+    return file.rows === 0 ? [] : [{ partition, file, name: basename(file.path) }];
   });
 }
 
-/** Moves a partition's files to its folder: with the folder that they lie in where the table has none, which is the cheapest. */
-async function moveInto(folder: string, files: readonly PartitionFile[]): Promise<void> {
+/** Moves a partition's files to its folder: with the folder that they lie in where the table has none, which is the cheapest. `parents` are known to be there. */
+async function moveInto(
+  folder: string,
+  files: readonly PartitionFile[],
+  parents: Set<string>,
+): Promise<void> {
   await onDisk(folder, async () => {
-    const from = dirname(files[0]!.file.path);
-    for (const { file, name } of files) {
-      await syncPath(file.path);
-      await rename(file.path, join(from, name));
-    }
-    await mkdir(dirname(folder), { recursive: true });
+    const parent = dirname(folder);
+    if (!parents.has(parent)) await mkdir(parent, { recursive: true });
+    parents.add(parent);
     try {
-      await rename(from, folder);
+      await rename(dirname(files[0]!.file.path), folder);
     } catch (error) {
       if (!isNotEmpty(error)) throw error;
-      for (const { name } of files) await rename(join(from, name), join(folder, name));
+      for (const { file, name } of files) await rename(file.path, join(folder, name));
     }
   });
 }
@@ -141,8 +143,11 @@ async function upload({ objects }: PartitionedCopyRequest, from: string, to: str
   await rm(from);
 }
 
-/** Makes the names of files durable: their folders, those between them and `data`, and what holds `data`; each once. */
-async function syncFolders(data: string, paths: readonly string[]): Promise<void> {
+/**
+ * Makes files and their names durable: the files, then their folders, those between them and `data`, and what holds `data`; each once. All have their names
+ * by then: a file system with a journal writes the names with the files' own data, and finds little left to do for the folders.
+ */
+async function syncFiles(data: string, paths: readonly string[]): Promise<void> {
   const folders = new Set<string>(paths.length === 0 ? [] : [dirname(data)]);
   for (const path of paths) {
     let folder = dirname(path);
@@ -151,5 +156,8 @@ async function syncFolders(data: string, paths: readonly string[]): Promise<void
       folder = dirname(folder);
     }
   }
-  await onDisk(data, () => inParallel([...folders], LANDERS, syncPath));
+  await onDisk(data, async () => {
+    await inParallel(paths, LANDERS, syncPath);
+    await inParallel([...folders], LANDERS, syncPath);
+  });
 }

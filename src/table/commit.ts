@@ -3,6 +3,7 @@ import { isKind, LakeError } from '../errors.ts';
 import type { TableRequirement } from '../iceberg/requirements.ts';
 import type { TableMetadata } from '../iceberg/table-metadata.ts';
 import type { TableUpdate } from '../iceberg/updates.ts';
+import { type CommitRetries, commitRetries, waitAfter } from './commit-retries.ts';
 import type { LakeContext } from './context.ts';
 import { findChange, type Landing } from './find-change.ts';
 import { openTable, Table, tableName } from './table.ts';
@@ -28,7 +29,7 @@ export interface CommitOptions {
    * goes to that very table and, where the branch was there, to that branch: not to ones made anew under the same name.
    */
   readonly writtenFor?: TableMetadata;
-  /** Attempts after the first; by default the table's `commit.retry.num-retries`, else 10. */
+  /** Attempts after the first; by default the table's `commit.retry.num-retries`, see `commitRetries`. */
   readonly maxRetries?: number;
 }
 
@@ -40,10 +41,6 @@ export interface CommitResult<S extends Staged = Staged> {
   readonly snapshotId: bigint | null;
   readonly attempts: number;
 }
-
-const DEFAULT_RETRIES = 10;
-const FIRST_WAIT_MS = 50;
-const LONGEST_WAIT_MS = 5_000;
 
 /**
  * Commits a change with its three outcomes (DESIGN 4.1). Conflict: the table is loaded again and the change derived anew from it. Unknown: the table is loaded and
@@ -59,7 +56,9 @@ export async function commitWithRetry<S extends Staged>(
 ): Promise<CommitResult<S>> {
   const table = options.table ?? (await openTable(context, identifier));
   const writtenFor = options.writtenFor ?? table.metadata;
-  const retries = options.maxRetries ?? retriesOf(table.metadata);
+  const rules = commitRetries(table.metadata.properties);
+  const retries = options.maxRetries ?? rules.retries;
+  const startMs = context.clock.now();
   let unsure: S | null = null;
   for (let attempt = 1, failure: LakeError | null = null; ; attempt++) {
     if (unsure) {
@@ -71,7 +70,8 @@ export async function commitWithRetry<S extends Staged>(
       if (failure?.kind === 'conflict' && landing === 'unknown') throw unknownOutcome(table, failure);
       if (failure?.kind === 'conflict') unsure = null;
     }
-    if (failure && attempt > retries + 1) throw exhausted(table, failure, attempt - 1);
+    const isLate = context.clock.now() - startMs > rules.totalTimeoutMs;
+    if (failure && (attempt > retries + 1 || isLate)) throw exhausted(table, failure, attempt - 1);
     if (!unsure) refuseOtherTable(table, writtenFor);
     const staged: S | null = unsure ?? (await derive(table));
     if (staged) refuseOtherBranch(table, staged, writtenFor);
@@ -93,14 +93,9 @@ export async function commitWithRetry<S extends Staged>(
       if (!isKind(error, 'conflict', 'unknown-outcome')) throw unsure ? unknownOutcome(table, error) : error;
       failure = error;
       if (error.kind === 'unknown-outcome') unsure = staged;
-      await waitAndRefresh(table, error, attempt);
+      await waitAndRefresh(table, error, attempt, rules);
     }
   }
-}
-
-function retriesOf({ properties }: TableMetadata): number {
-  const retries = Number(properties['commit.retry.num-retries'] ?? DEFAULT_RETRIES);
-  return Number.isInteger(retries) && retries >= 0 ? retries : DEFAULT_RETRIES;
 }
 
 function refuseOtherTable({ name, metadata }: Table, writtenFor: TableMetadata): void {
@@ -131,10 +126,14 @@ async function searched(table: Table, staged: Staged): Promise<Landing> {
   }
 }
 
-async function waitAndRefresh(table: Table, failure: LakeError, attempt: number): Promise<void> {
+async function waitAndRefresh(
+  table: Table,
+  failure: LakeError,
+  attempt: number,
+  rules: CommitRetries,
+): Promise<void> {
   const { clock } = table.context;
-  const wait = Math.min(FIRST_WAIT_MS * 2 ** (attempt - 1), LONGEST_WAIT_MS);
-  await clock.sleep(Math.round(wait * (0.5 + clock.random() / 2)));
+  await clock.sleep(waitAfter(attempt, rules, clock.random()));
   try {
     await table.refresh();
   } catch (cause) {

@@ -1,5 +1,6 @@
 import { isKind, LakeError } from '../errors.ts';
-import { inheritEntry, type ManifestEntry, type ManifestReading, readManifest } from '../iceberg/manifest.ts';
+import type { InheritedEntry, ManifestReading } from '../iceberg/manifest.ts';
+import { readInheritedManifest } from '../iceberg/manifest-content.ts';
 import { type ManifestFile, readManifestList } from '../iceberg/manifest-list.ts';
 import type { PartitionSpec } from '../iceberg/partition-spec.ts';
 import type { Schema } from '../iceberg/schema.ts';
@@ -7,7 +8,7 @@ import type { Snapshot } from '../iceberg/snapshot.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 
 /** An entry whose snapshot id and sequence numbers are known. */
-export type LoadedEntry = ReturnType<typeof inheritEntry>;
+export type LoadedEntry = InheritedEntry;
 
 /** A manifest's entries with nothing left to inherit, and the schema and spec it was written with. */
 export interface ManifestContent {
@@ -38,22 +39,9 @@ export async function readManifestContent(
 ): Promise<ManifestContent> {
   return named(file.manifestPath, async () => {
     const bytes = await objects.get(file.manifestPath);
-    // A manifest cut between two blocks reads well and lacks files: rows would vanish, or live files be deleted.
-    if (bytes.length !== file.manifestLength) {
-      const told = `its manifest list says ${file.manifestLength}`;
-      throw new LakeError('corrupt', `A manifest has ${bytes.length} bytes, ${told}`);
-    }
-    const { schema, spec, entries } = readManifest(bytes, reading);
-    return { file, schema, spec, entries: Array.from(entries, (entry) => entryOf(file, entry)) };
+    const { schema, spec, entries } = readInheritedManifest(bytes, file, reading);
+    return { file, schema, spec, entries: [...entries] };
   });
-}
-
-/** Deletes that a damaged entry calls data would not be applied, and rows would come back. */
-function entryOf(file: ManifestFile, entry: ManifestEntry): LoadedEntry {
-  if ((entry.dataFile.content === 'data') !== (file.content === 'data')) {
-    throw new LakeError('corrupt', `A manifest of ${file.content} lists a ${entry.dataFile.content} file`);
-  }
-  return inheritEntry(entry, file);
 }
 
 /** A manifest as a list of v2 may name it: lists of v1 may lack the counts, which are made up for by reading it. Errors: `not-found`, `corrupt`. */

@@ -1,4 +1,5 @@
 import { LakeError } from '../errors.ts';
+import { DeleteIndex, type DeleteTask } from '../iceberg/delete-index.ts';
 import type { Expression } from '../iceberg/expressions.ts';
 import { bind } from '../iceberg/expressions.ts';
 import type { DataFile } from '../iceberg/manifest.ts';
@@ -19,11 +20,10 @@ import {
   type TableMetadata,
 } from '../iceberg/table-metadata.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { DeleteIndex, type DeleteTask } from './delete-index.ts';
 import { manifestEntries, readManifestContent, snapshotManifests } from './manifests.ts';
 import type { Table } from './table.ts';
 
-export type { DeleteTask } from './delete-index.ts';
+export type { DeleteTask } from '../iceberg/delete-index.ts';
 
 /** A data file to read, with the delete files that apply to it. */
 export interface ScanTask {

@@ -1,5 +1,10 @@
-import type { Catalog, LoadedTable, Namespace, TableIdentifier } from '../catalog-client/catalog.ts';
-import { type ListedOther, listStanding, type StandingListing } from '../catalog-client/listed-table.ts';
+import type { Catalog, LoadedTable, TableIdentifier } from '../catalog-client/catalog.ts';
+import {
+  type ListedOther,
+  listStanding,
+  type StandingListing,
+  tableNames,
+} from '../catalog-client/listed-table.ts';
 import { isKind, LakeError } from '../errors.ts';
 
 /** How often tables may change their names while they are read. */
@@ -57,13 +62,10 @@ async function everything(catalog: Catalog): Promise<StandingListing | null> {
   }
 }
 
-async function* byNamespace(catalog: Catalog, parent?: Namespace): AsyncIterable<Standing> {
-  for (const namespace of await catalog.listNamespaces(parent)) {
-    for (const identifier of await catalog.listTables(namespace)) {
-      const loaded = await loadIfThere(catalog, identifier);
-      if (loaded !== null) yield { kind: 'table', table: loaded };
-    }
-    yield* byNamespace(catalog, namespace);
+async function* byNamespace(catalog: Catalog): AsyncIterable<Standing> {
+  for (const identifier of await tableNames(catalog)) {
+    const loaded = await loadIfThere(catalog, identifier);
+    if (loaded !== null) yield { kind: 'table', table: loaded };
   }
 }
 

@@ -20,6 +20,14 @@ export interface ApplyReport {
   readonly ledger: LedgerReport;
 }
 
+export interface ApplyPlanOptions extends ApplyOptions {
+  /**
+   * Moves what is still there of a plan that was made for this run, instead of refusing all of it: a file that no retained
+   * snapshot reads any more needs no move. A plan that people have looked at is applied as it is or not at all.
+   */
+  readonly leaveOutGone?: boolean;
+}
+
 /**
  * Finishes what interrupted runs left, applies a plan and no other, and deletes old objects whose grace has
  * passed. Each table's moves are one relocation: for readers nothing happened, or all of it. All tables are checked before the first moves.
@@ -30,11 +38,11 @@ export interface ApplyReport {
 export async function applyPlan(
   lake: TieredLake,
   plan: MovePlan,
-  options: ApplyOptions = {},
+  options: ApplyPlanOptions = {},
 ): Promise<ApplyReport> {
   const run = tieringRun(lake, options);
   const resumed = await resumeRelocations(run);
-  const requests = requestsOf(plan);
+  const requests = requestsOf(plan, options.leaveOutGone ?? false);
   await checkAll(run, requests);
   const relocations: RelocationResult[] = [];
   const refused: { table: string; reason: string }[] = [];
@@ -50,13 +58,13 @@ export async function applyPlan(
   return { resumed, relocations, refused, ledger: await sweepLedger(run, run.clock.now()) };
 }
 
-function requestsOf(plan: MovePlan): RelocationRequest[] {
+function requestsOf(plan: MovePlan, leaveOutGone: boolean): RelocationRequest[] {
   const known = new Map(plan.tables.map((one) => [one.table, one]));
   return [...byTable(plan.moves)].map(([table, moves]) => {
     const { uuid, policy, grace_ms: graceMs = DEFAULT_GRACE_MS } = known.get(table) ?? {};
     const reason = { command: 'apply' as const, text: policy === undefined ? 'plan' : `policy ${policy}` };
     const identifier = parseTableName(table);
-    return { identifier, moves, graceMs, reason, ...(uuid === undefined ? {} : { uuid }) };
+    return { identifier, moves, graceMs, reason, leaveOutGone, ...(uuid === undefined ? {} : { uuid }) };
   });
 }
 

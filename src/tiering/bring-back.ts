@@ -2,9 +2,11 @@ import type { LoadedTable } from '../catalog-client/catalog.ts';
 import { isKind, LakeError } from '../errors.ts';
 import type { PlannedMove } from '../policy/evaluate.ts';
 import { commitWithRetry, type Staged } from '../table/commit.ts';
-import { type RelocationResult, relocateTable } from './executor.ts';
+import { checkedMoves, type RelocationResult, relocateTable } from './executor.ts';
 import type { RelocationReason } from './journal.ts';
+import { refuseUnmovable } from './movable.ts';
 import { pinName, pinUpdates } from './restore-pins.ts';
+import { refuseStaged } from './staged-work.ts';
 import { type ApplyOptions, type TieredLake, type TieringRun, tieringRun } from './tiering-context.ts';
 
 /** A move that a person asked for: a restore or an undo. */
@@ -15,6 +17,24 @@ export interface BringBack {
   readonly graceMs: number;
   /** Partitions that are to stay where this brings them. */
   readonly pinned: readonly string[];
+}
+
+export interface BringBackOptions extends ApplyOptions {
+  /** For moves that were planned long before: what is gone since is left out, see `ApplyPlanOptions`. */
+  readonly leaveOutGone?: boolean;
+}
+
+/**
+ * What would keep `bringBack` from making these moves, told before anything is done. Reads only.
+ *
+ * @throws LakeError `unsupported`, `conflict` (staged work), `stale-plan`
+ */
+export async function checkBringBack(lake: TieredLake, { table, moves }: BringBack): Promise<void> {
+  const run = tieringRun(lake);
+  refuseUnmovable(run, table);
+  refuseStaged(table);
+  const { identifier, metadata } = table;
+  await checkedMoves(run, table, { identifier, moves, uuid: metadata['table-uuid'] }, run.clock.uuid());
 }
 
 /**
@@ -28,7 +48,7 @@ export async function bringBack(
   lake: TieredLake,
   wanted: BringBack,
   pinUntilMs: number,
-  options: ApplyOptions = {},
+  options: BringBackOptions = {},
 ): Promise<RelocationResult> {
   const run = tieringRun(lake, options);
   const { table, moves, reason, graceMs, pinned } = wanted;
@@ -37,14 +57,14 @@ export async function bringBack(
   const pin = { relocationId: id, partitions: pinned, untilMs: pinUntilMs };
   if (pinned.length > 0) await setPin(run, table, pin);
   const uuid = table.metadata['table-uuid'];
-  const result = await relocateTable(run, { identifier, moves, graceMs, reason, uuid, id }).catch(
-    async (error: unknown) => {
-      // Unknown: it may have been made. Anything that is no LakeError: the next run goes on with it.
-      const isKnown = error instanceof LakeError && !isKind(error, 'unknown-outcome');
-      if (isKnown && (await isOver(run, id))) await removePin(run, table, id).catch(() => {});
-      throw error;
-    },
-  );
+  const { leaveOutGone = false } = options;
+  const request = { identifier, moves, graceMs, reason, uuid, id, leaveOutGone };
+  const result = await relocateTable(run, request).catch(async (error: unknown) => {
+    // Unknown: it may have been made. Anything that is no LakeError: the next run goes on with it.
+    const isKnown = error instanceof LakeError && !isKind(error, 'unknown-outcome');
+    if (isKnown && (await isOver(run, id))) await removePin(run, table, id).catch(() => {});
+    throw error;
+  });
   // The move is made: a pin that cannot be taken away now ends by itself.
   await removePin(run, table, result.state === 'swapped' ? reason.undoes : id).catch(() => {});
   return result;

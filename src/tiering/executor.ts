@@ -38,6 +38,8 @@ export interface RelocationRequest {
   readonly uuid?: string;
   /** The relocation's id where it was chosen before. */
   readonly id?: string;
+  /** Moves the files that are still there, where others have gone since; see `ApplyPlanOptions`. */
+  readonly leaveOutGone?: boolean;
 }
 
 /**
@@ -74,21 +76,22 @@ export async function relocateTable(run: TieringRun, request: RelocationRequest)
  * The moves that are still to be made, if the table is such that they can be.
  *
  * @returns nothing where all of them were made before
- * @throws LakeError `stale-plan` where a planned file is gone or lies elsewhere, or the table is another
+ * @throws LakeError `stale-plan` where a planned file is gone (if those are not left out) or lies elsewhere, or the table is another
  */
 export async function checkedMoves(
   run: TieringRun,
   table: LoadedTable,
-  { identifier, moves, uuid }: Pick<RelocationRequest, 'identifier' | 'moves' | 'uuid'>,
+  request: Pick<RelocationRequest, 'identifier' | 'moves' | 'uuid' | 'leaveOutGone'>,
   id: string,
 ): Promise<readonly JournaledMove[]> {
+  const { identifier, moves, uuid } = request;
   const name = tableName(identifier);
   const tableUuid = table.metadata['table-uuid'];
   if (uuid !== undefined && uuid !== tableUuid) throw staleTable(name, 'was dropped and made anew since');
   const live = await liveDataFiles(run.objects, await historyOf(run.objects, table));
   const places = placesOf(identifier, table.metadata);
   const { planned, gone } = planFileMoves(live, moves, places, run.tiers, id);
-  if (gone.length === 0) return planned;
+  if (gone.length === 0 || request.leaveOutGone === true) return planned;
   const done = await movedBefore(run, tableUuid, new Map(gone.map(({ path, to }) => [path, to])));
   const missing = gone.filter(({ path }) => !done.has(path));
   const [first] = missing;

@@ -1,10 +1,11 @@
 import type { LoadedTable } from '../catalog-client/catalog.ts';
+import { gcEnabled } from '../iceberg/gc-enabled.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { LakeContext } from '../table/context.ts';
 import { readManifestContent } from '../table/manifests.ts';
 import { allStanding } from './all-tables.ts';
 import { readDropped } from './dropped-table.ts';
-import { collects, ownFiles } from './movable.ts';
+import { ownFiles } from './movable.ts';
 import { normalLocation } from './normal-location.ts';
 import { readStanding } from './standing-table.ts';
 import { distinctManifests, hasLiveFiles, historyOf } from './table-history.ts';
@@ -60,7 +61,7 @@ export async function liveReferences(
     });
     const { metadata } = table;
     const home = { location: metadata.location, isOwn: ownFiles(metadata) };
-    if (collects(metadata)) tables.set(metadata['table-uuid'], home);
+    if (gcEnabled(metadata)) tables.set(metadata['table-uuid'], home);
   }
   return { named, tables };
 }

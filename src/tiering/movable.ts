@@ -1,6 +1,7 @@
 import type { LoadedTable } from '../catalog-client/catalog.ts';
 import type { Tier } from '../config.ts';
 import { LakeError } from '../errors.ts';
+import { gcEnabled } from '../iceberg/gc-enabled.ts';
 import type { TableMetadata } from '../iceberg/table-metadata.ts';
 import { tableName } from '../table/table.ts';
 import { normalLocation } from './normal-location.ts';
@@ -26,12 +27,6 @@ export interface LakePlaces {
 interface MoveRefusal {
   readonly why: string;
   readonly hint: string;
-}
-
-/** False where a table says that its files may be others' too. Read as Java reads booleans: all but `true` is false. Pure. */
-export function collects({ properties }: Pick<TableMetadata, 'properties'>): boolean {
-  const value = properties['gc.enabled'];
-  return value === undefined || value.toLowerCase() === 'true';
 }
 
 /** True for a location below one of the tiers or the warehouse. Pure. */
@@ -66,7 +61,7 @@ export function moveRefusal(places: LakePlaces, metadata: TableMetadata): MoveRe
     const hint = 'exclude the table from policies with transitions; nothing was moved';
     return { why: `this version does not move tables of format v${version}`, hint };
   }
-  if (!collects(metadata)) {
+  if (!gcEnabled(metadata)) {
     const why = 'its property gc.enabled is false: its files may belong to other tables too';
     return { why, hint: 'a move would delete the old ones; set gc.enabled to true if they are its own' };
   }

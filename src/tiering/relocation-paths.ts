@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { TableIdentifier } from '../catalog-client/catalog.ts';
 import type { Tier } from '../config.ts';
 import type { TableMetadata } from '../iceberg/table-metadata.ts';
+import { tablePath } from '../storage/location.ts';
 import { ownFiles } from './movable.ts';
 
 /** Where a table's objects lie in the tiers. The only module of tiering that puts paths together. */
@@ -21,7 +22,7 @@ const RELOCATION_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\/(deletes-[0-9
 export function placesOf(identifier: TableIdentifier, metadata: TableMetadata): TablePlaces {
   const folder = (property: string, name: string) =>
     withoutSlash(metadata.properties[property] ?? `${withoutSlash(metadata.location)}/${name}`);
-  const below = `${identifier.namespace.join('/')}/${identifier.name}-${metadata['table-uuid']}`;
+  const below = tablePath(identifier, metadata['table-uuid']);
   return {
     dataFolder: folder('write.data.path', 'data'),
     metadataFolder: folder('write.metadata.path', 'metadata'),

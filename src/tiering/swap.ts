@@ -26,6 +26,8 @@ interface SwapWork {
   readonly writer: HistoryWriter;
   /** Delete manifests whose files have been looked into. */
   readonly visited: Set<string>;
+  /** What the attempt before has read: on a new base only what came since is read again (DESIGN 4.2 step 7). */
+  known: TableHistory | undefined;
   place(name: string): string;
 }
 
@@ -81,7 +83,7 @@ async function prepare(
   });
   const moved = new Map(moves.map((move) => [move.from, move.to]));
   const writer = new HistoryWriter({ objects: run.objects, moved, place, journal });
-  return { run, relocation, lease, deletes, writer, visited: new Set(), place };
+  return { run, relocation, lease, deletes, writer, visited: new Set(), known: undefined, place };
 }
 
 async function attemptSwap(work: SwapWork, attempt: number): Promise<'swapped' | 'nothing-left' | 'again'> {
@@ -91,7 +93,8 @@ async function attemptSwap(work: SwapWork, attempt: number): Promise<'swapped' |
   const table = await loadSame(run, relocation);
   refuseUnmovable(run, table);
   refuseStaged(table);
-  const history = await historyOf(run.objects, table);
+  const history = await historyOf(run.objects, table, work.known);
+  work.known = history;
   report('rewriting deletes', 0);
   await rewriteDeletes(work, history);
   await run.faults.at('deletes-rewritten');

@@ -27,18 +27,32 @@ export interface LiveFile {
   readonly snapshotId: bigint;
 }
 
-/** Reads the manifest lists of all retained snapshots. Errors: `not-found`, `corrupt`, `unsupported` (v1 without lists). */
-export async function readHistory(objects: ObjectStore, metadata: TableMetadata): Promise<TableHistory> {
+/**
+ * Reads the manifest lists of all retained snapshots. Errors: `not-found`, `corrupt`, `unsupported` (v1 without lists).
+ *
+ * @param known the history as it was before: its lists are not read again, as a list never changes
+ */
+export async function readHistory(
+  objects: ObjectStore,
+  metadata: TableMetadata,
+  known?: TableHistory,
+): Promise<TableHistory> {
+  const lists = new Map(known?.snapshots.map((one) => [one.snapshot['manifest-list'], one.manifests]));
   const snapshots = [];
   for (const snapshot of metadata.snapshots) {
-    snapshots.push({ snapshot, manifests: await readList(objects, snapshot) });
+    const manifests = lists.get(snapshot['manifest-list']) ?? (await readList(objects, snapshot));
+    snapshots.push({ snapshot, manifests });
   }
   return { metadata, snapshots };
 }
 
-/** The history of a loaded table. */
-export function historyOf(objects: ObjectStore, table: LoadedTable): Promise<TableHistory> {
-  return readHistory(objects, table.metadata);
+/** The history of a loaded table; see `readHistory`. */
+export function historyOf(
+  objects: ObjectStore,
+  table: LoadedTable,
+  known?: TableHistory,
+): Promise<TableHistory> {
+  return readHistory(objects, table.metadata, known);
 }
 
 /** Each manifest of the history once, by path, in the order in which snapshots list them. */

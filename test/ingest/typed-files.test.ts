@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { openDuckDb } from '../../src/engine/duckdb.ts';
 import { isKind } from '../../src/errors.ts';
 import { currentSchema } from '../../src/iceberg/table-metadata.ts';
-import { evolutionOf } from '../../src/ingest/evolution.ts';
+import { columnsOf, evolutionOf } from '../../src/ingest/evolution.ts';
 import { ingest } from '../../src/ingest/ingest.ts';
 import { quarantineTable } from '../../src/ingest/quarantine.ts';
 import { openTable } from '../../src/table/table.ts';
@@ -266,6 +266,19 @@ it('adds and widens columns with the rows that need it, in one commit', async ()
     { id: 1, x: 1.5, price: 12.34, qty: null, note: null, when: null },
     { id: 4, x: null, price: 1, qty: 2.5, note: '7', when: '2001-01-06' },
     { id: 3_000_000_000, x: null, price: 12_345.67, qty: 1, note: 'a', when: '2001-01-05' },
+  ]);
+});
+
+it('makes the columns of a new table of what Avro declares', async () => {
+  const path = await lake.file('a.avro', await avroFile('null', []));
+  const columns = await columnsOf({ files: [path], csv: {} });
+  expect(columns.map(({ name, type, required }) => [name, type, required])).toEqual([
+    ['id', 'long', false],
+    ['name', 'string', false],
+    ['price', 'decimal(9, 2)', false],
+    ['day', 'date', false],
+    ['at', 'timestamptz', false],
+    ['tags', { type: 'list', 'element-id': 0, 'element-required': false, element: 'int' }, false],
   ]);
 });
 

@@ -10,6 +10,7 @@ import {
   appendWord,
   commitFiles,
   createWords,
+  createWordsAt,
   DAY,
   HOUR,
   type MemoryLake,
@@ -135,7 +136,7 @@ test('the ledger leaves what a dropped table would read again', async () => {
 
 test('a dropped table that cannot be read holds the tables that share its folder, and no others', async () => {
   const { location } = await metadataOf(lake, table);
-  const gone = await createWords(lake, 'gone', { location: `${location}/inside` });
+  const gone = await createWordsAt(lake, 'gone', `${location}/inside`);
   await appendWord(lake, gone, 'z');
   const [manifest] = await snapshotManifests(lake.objects, (await metadataOf(lake, gone)).snapshots[0]!);
   await lake.catalog.dropTable(gone);

@@ -1,7 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import type { TableIdentifier } from '../../src/catalog-client/catalog.ts';
 import { openEmbeddedCatalog } from '../../src/catalog-client/embedded.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import type { DataFile } from '../../src/iceberg/manifest.ts';
+import { serializeTableMetadata } from '../../src/iceberg/metadata-json.ts';
 import { snapshotById, type TableMetadata } from '../../src/iceberg/table-metadata.ts';
 import { MemoryStore } from '../../src/storage/memory.ts';
 import { commitWithRetry } from '../../src/table/commit.ts';
@@ -17,9 +22,11 @@ export const DAY = 24 * HOUR;
 const TIERS = ['hot', 'warm', 'cold'].map((name) => ({ name, location: `memory://lake/${name}` }));
 export const FIRST_DAY = '2001-01-01';
 
-/** A lake in memory on the real catalog, with a clock of its own. */
+/** A lake with its objects in memory on the real catalog, with a clock of its own. */
 export interface MemoryLake extends TieredLake {
   pass(ms: number): void;
+  /** Path of the catalog's database. */
+  readonly database: string;
   close(): Promise<void>;
 }
 
@@ -31,16 +38,25 @@ export async function openMemoryLake(): Promise<MemoryLake> {
   const clock: Clock = { ...systemClock, now: () => ++now, sleep: async (ms) => pass(ms) };
   const objects = new MemoryStore(clock);
   const warehouse = TIERS[0]!.location;
+  // The catalog reads by a connection of its own: a database in memory would be another one for it.
+  const folder = await mkdtemp(join(tmpdir(), 'lake-memory-'));
+  const database = join(folder, 'catalog.db');
   const catalog = await openEmbeddedCatalog({
-    database: ':memory:',
+    database,
     warehouse,
     tiers: TIERS,
+    // As a catalog may have been told: the places of another project, and its own in another spelling.
+    allowedLocations: ['memory://first/', 'memory:/lake/'],
     clock,
     objects,
   });
   await catalog.createNamespace(['gold']);
+  const close = async () => {
+    await catalog.close();
+    await rm(folder, { recursive: true, force: true });
+  };
   const config = { tiers: TIERS, timezone: 'UTC', engine: {} };
-  return { catalog, objects, clock, config, pass, close: () => catalog.close() };
+  return { database, catalog, objects, clock, config, pass, close };
 }
 
 /** A table of words, partitioned by day. */
@@ -64,6 +80,23 @@ export async function createWords(
     properties: options.properties ?? {},
   });
   return { namespace: ['gold'], name };
+}
+
+/** A table at a location that the catalog would refuse, as tables may lie from before it checked that. */
+export async function createWordsAt(
+  lake: MemoryLake,
+  name: string,
+  location: string,
+  properties: Readonly<Record<string, string>> = {},
+): Promise<TableIdentifier> {
+  const table = await createWords(lake, name);
+  const file = `${location}/metadata/00000-before.metadata.json`;
+  const text = serializeTableMetadata({ ...(await metadataOf(lake, table)), location, properties });
+  await lake.objects.put(file, Buffer.from(text));
+  const opened = new DatabaseSync(lake.database);
+  opened.prepare('UPDATE tables SET metadata_location = ? WHERE name = ?').run(file, name);
+  opened.close();
+  return table;
 }
 
 /** Takes a table out of the catalog for good; its files stay, and nobody's they are. */

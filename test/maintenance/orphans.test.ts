@@ -11,6 +11,7 @@ import {
   appendWord,
   commitFiles,
   createWords,
+  createWordsAt,
   DAY,
   everyWord,
   forget,
@@ -156,7 +157,7 @@ test('retired objects in their grace are left to the ledger', async () => {
 
 test('tables that share a folder are refused, whichever lies in the other', async () => {
   const { location } = await metadataOf(lake, table);
-  await createWords(lake, 'inside', { location: `memory:${location.slice('memory:/'.length)}/inside` });
+  await createWordsAt(lake, 'inside', `memory:${location.slice('memory:/'.length)}/inside`);
   const old = await leak('old');
   lake.pass(4 * DAY);
   const { refused, tables } = await orphans();

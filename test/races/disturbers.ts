@@ -8,6 +8,7 @@ import { createRef, removeRef } from '../../src/table/tag.ts';
 import { applyPlan, resumeInterrupted } from '../../src/tiering/apply-plan.ts';
 import { planMoves } from '../../src/tiering/plan-moves.ts';
 import { loadPolicies } from '../../src/tiering/policy-files.ts';
+import type { Answers } from './first-answers.ts';
 import { DAYS, idOf, quietDay, type RacedTable, type RacingLake, TABLES } from './racing-lake.ts';
 import { rewriteFiles } from './rewrite-files.ts';
 
@@ -18,7 +19,7 @@ const RULES = { minToKeep: 8, maxAgeMs: 6_000, maxRefAgeMs: 15_000 };
 /** What happens to the tables besides their writers, over and over. */
 export interface Disturber {
   /** Returns whether it did something. */
-  readonly once: (lake: RacingLake, random: () => number) => Promise<boolean>;
+  readonly once: (lake: RacingLake, random: () => number, answers: Answers) => Promise<boolean>;
   /** Between two times: cheap ones would else keep the slower ones from winning. */
   readonly pauseMs: number;
 }
@@ -50,7 +51,7 @@ async function moveFiles(lake: RacingLake, random: () => number): Promise<boolea
   const nowMs = Date.parse('2001-01-20T00:00:00Z') + random() * 70 * DAY;
   const plan = await planMoves(lake, policies(), nowMs);
   const short = { ...plan, tables: plan.tables?.map((one) => ({ ...one, grace_ms: GRACE_MS })) ?? [] };
-  const { relocations, ledger } = await applyPlan(lake, short);
+  const { relocations, ledger } = await applyPlan(lake, short, { leaveOutGone: true });
   return relocations.some(({ state }) => state === 'swapped') || ledger.deleted > 0;
 }
 
@@ -69,7 +70,10 @@ async function tagOrUntag(lake: RacingLake, random: () => number): Promise<boole
   return true;
 }
 
-async function expireSnapshots(lake: RacingLake): Promise<boolean> {
+/** Of a moment until which all that is old enough to go has been read: what came since is too young for it. */
+async function expireSnapshots(lake: RacingLake, _random: () => number, answers: Answers): Promise<boolean> {
+  const nowMs = lake.clock.now();
+  await answers.readOlderThan(nowMs - RULES.maxAgeMs);
   const targets = await Promise.all(
     TABLES.map(async (name) => ({
       table: await lake.catalog.loadTable(idOf(name)),
@@ -77,7 +81,7 @@ async function expireSnapshots(lake: RacingLake): Promise<boolean> {
       policy: null,
     })),
   );
-  const { tables } = await expireTables(lake, targets, lake.clock.now());
+  const { tables } = await expireTables(lake, targets, nowMs);
   return tables.some(({ snapshots }) => snapshots.length > 0);
 }
 

@@ -27,6 +27,9 @@ it(`four writers, moves, rewrites, tags, expiry and orphan removal for ${SECONDS
   expect(wrong, `LAKE_RACE_SEED=${SEED}`).toEqual([]);
   // A short race on a busy machine may be over before the slower ones win; the writers it always has.
   const least = SECONDS < 60 ? { append: 1 } : LEAST;
-  for (const [kind, times] of Object.entries(least))
+  for (const [kind, aMinute] of Object.entries(least)) {
+    // After the first minute half its pace will do: other work may come between, but each minute has to bring some.
+    const times = SECONDS < 60 ? aMinute : Math.floor((aMinute * (60 + SECONDS)) / 120);
     expect(counts[kind] ?? 0, `${kind}, seed ${SEED}`).toBeGreaterThanOrEqual(times);
+  }
 });

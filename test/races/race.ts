@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { systemClock } from '../../src/clock.ts';
 import { isKind, LakeError } from '../../src/errors.ts';
-import type { Snapshot } from '../../src/iceberg/snapshot.ts';
 import type { TableMetadata } from '../../src/iceberg/table-metadata.ts';
 import { DISTURBERS } from './disturbers.ts';
+import { type Answer, Answers } from './first-answers.ts';
 import { expectedAt, seeded } from './race-model.ts';
 import {
   createRacedTable,
@@ -58,32 +58,29 @@ async function raceOn(lake: RacingLake, seed: number, untilMs: number): Promise<
   const count = (what: string) => {
     counts[what] = (counts[what] ?? 0) + 1;
   };
-  const seen = new Map<string, FirstAnswer>();
+  const answers = new Answers(lake);
   const [reports] = await Promise.all([
     Promise.all(PROCESSES.map((writers) => writerProcess(lake.root, seed, untilMs, writers))),
     ...Object.entries(DISTURBERS).map(([name, { once, pauseMs }], at) => {
       const random = seeded(seed + 1000 + at);
-      return repeat({ untilMs, name, pauseMs, once: () => once(lake, random) }, count, wrong);
+      return repeat({ untilMs, name, pauseMs, once: () => once(lake, random, answers) }, count, wrong);
     }),
-    repeat({ untilMs, name: 'check', pauseMs: 50, once: () => look(lake, seen) }, count, wrong),
+    repeat({ untilMs, name: 'check', pauseMs: 50, once: () => answers.readNew() }, count, wrong),
   ]);
   const changes = reports.flat().flatMap((report) => report.changes);
   for (const { kind } of changes) count(kind);
   for (const one of reports.flat().flatMap((report) => report.refused)) count(`refused ${one.split(' ')[1]}`);
   for (const name of TABLES) {
-    const firsts = [...seen].filter(([, first]) => first.name === name);
+    const own = answers.all.filter((answer) => answer.name === name);
     const { metadata } = await lake.catalog.loadTable(idOf(name));
-    const sequences = [
-      ...firsts.map(([, { sequence }]) => sequence),
-      ...metadata.snapshots.map((snapshot) => snapshot['sequence-number']),
-    ];
-    const expected = expectedAt(changes, name, sequences);
-    for (const [what, { sequence, rows }] of firsts) {
-      const wanted = expected.get(sequence) ?? '';
-      if (rows !== wanted) wrong.push(`${what}, read at once: ${difference(rows, wanted)} from the model`);
-      count('snapshots compared as they came');
-    }
-    wrong.push(...(await compare(lake, { name, metadata }, expected, seen, count)));
+    const made = changes.filter((change) => change.table === name).map(({ sequence }) => sequence);
+    const kept = metadata.snapshots.map((snapshot) => snapshot['sequence-number']);
+    const read = new Set([...own.map(({ sequence }) => sequence), ...kept]);
+    for (const sequence of made)
+      if (!read.has(sequence)) wrong.push(`${name}: the snapshot ${sequence} expired unread`);
+    const expected = expectedAt(changes, name, [...read]);
+    wrong.push(...answersWrong(own, expected, count));
+    wrong.push(...(await compare(lake, { name, metadata }, expected, count)));
   }
   return { seed, counts, wrong };
 }
@@ -126,55 +123,31 @@ async function repeat(
   }
 }
 
-/** Snapshots of a table that are read before newer ones may have come. */
-const READ_AT_ONCE = 4;
-
-/** What a snapshot answered right after its commit. */
-interface FirstAnswer {
-  readonly name: RacedTable;
-  readonly sequence: number;
-  readonly rows: string;
-}
-
-const keyOf = (name: string, snapshot: Snapshot) => `${name} ${snapshot['snapshot-id']}`;
-
-/** Reads of each table some snapshots that have not been read yet, newest first, and remembers what they answered. */
-async function look(lake: RacingLake, seen: Map<string, FirstAnswer>): Promise<boolean> {
-  let isNew = false;
-  for (const name of TABLES) {
-    const { metadata } = await lake.catalog.loadTable(idOf(name));
-    const unread = metadata.snapshots.filter((snapshot) => !seen.has(keyOf(name, snapshot)));
-    for (const snapshot of unread.toReversed().slice(0, READ_AT_ONCE)) {
-      const rows = await rowsOf(lake, name, snapshot);
-      if (rows === null) continue;
-      seen.set(keyOf(name, snapshot), { name, sequence: snapshot['sequence-number'], rows: rows.join() });
-      isNew = true;
-    }
+/** What is wrong with the answers that a table's snapshots gave during the race. */
+function answersWrong(
+  answers: readonly Answer[],
+  expected: ReadonlyMap<number, string>,
+  count: (what: string) => void,
+): string[] {
+  const wrong: string[] = [];
+  const before = new Set<bigint>();
+  for (const { name, snapshotId, sequence, rows } of answers) {
+    const isAgain = before.has(snapshotId);
+    before.add(snapshotId);
+    const wanted = expected.get(sequence) ?? '';
+    const when = isAgain ? 'read after a move' : 'read at once';
+    if (rows !== wanted)
+      wrong.push(`${name} ${snapshotId}, ${when}: ${difference(rows, wanted)} from the model`);
+    count(isAgain ? 'snapshots compared again after a move' : 'snapshots compared as they came');
   }
-  return isNew;
+  return wrong;
 }
 
-/** The rows of a snapshot; null if it has been expired. A move or an expiry may delete files under a reader that planned before it. */
-async function rowsOf(lake: RacingLake, name: string, snapshot: Snapshot): Promise<string[] | null> {
-  for (;;) {
-    try {
-      return await rowsAt(lake, name, { snapshotId: snapshot['snapshot-id'] });
-    } catch (error) {
-      const { metadata } = await lake.catalog.loadTable(idOf(name));
-      const now = metadata.snapshots.find((one) => one['snapshot-id'] === snapshot['snapshot-id']);
-      if (now === undefined) return null;
-      if (now['manifest-list'] === snapshot['manifest-list']) throw error;
-      snapshot = now;
-    }
-  }
-}
-
-/** What is wrong with a table's snapshots at the end: against the model, and against what they answered at first. */
+/** What is wrong with a table's snapshots at the end, against the model. */
 async function compare(
   lake: RacingLake,
   { name, metadata }: { readonly name: RacedTable; readonly metadata: TableMetadata },
   expectedRows: ReadonlyMap<number, string>,
-  seen: ReadonlyMap<string, FirstAnswer>,
   count: (what: string) => void,
 ): Promise<string[]> {
   const wrong: string[] = [];
@@ -183,9 +156,6 @@ async function compare(
     const expected = expectedRows.get(snapshot['sequence-number']) ?? '';
     const what = `${name}, snapshot ${snapshot['snapshot-id']} (${JSON.stringify(snapshot.summary)})`;
     if (rows !== expected) wrong.push(`${what}: ${difference(rows, expected)} from the model`);
-    const first = seen.get(keyOf(name, snapshot))?.rows;
-    if (first !== undefined && rows !== first)
-      wrong.push(`${what}: ${difference(rows, first)} from its first answer`);
     count('snapshots compared at the end');
   }
   return wrong;

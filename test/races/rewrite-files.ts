@@ -8,8 +8,15 @@ import { openTable, type Table } from '../../src/table/table.ts';
 import { writeTableSelect } from '../../src/table/write-table.ts';
 import { FIRST_DAY, idOf, type RacingLake } from './racing-lake.ts';
 
-/** How many files one rewrite takes. */
+/** How many files one rewrite takes, and how many of them become one. */
 const MOST_FILES = 40;
+const FILES_A_GROUP = 8;
+
+/** Files that are written anew as one, and what of them is known to hold still. */
+interface Group {
+  readonly tasks: readonly ScanTask[];
+  readonly added: Awaited<ReturnType<typeof writeTableSelect>>;
+}
 
 /** Files with the deletes that apply to each, as text. */
 const stateOf = (tasks: readonly ScanTask[]): string =>
@@ -18,8 +25,8 @@ const stateOf = (tasks: readonly ScanTask[]): string =>
   );
 
 /**
- * Writes the files of a day anew as one, their deletes applied, in a `replace` snapshot. It is re-validated, never blindly retried: a file that
- * went, or a delete that came meanwhile, ends it with `stale-plan`.
+ * Writes the files of a day anew in groups, their deletes applied, in one `replace` snapshot. It is re-validated, never blindly retried: a group
+ * of which a file went, or for which a delete came meanwhile, is left as it is and the others go through; `stale-plan` if none is left.
  *
  * @param day counted from the first
  */
@@ -30,18 +37,30 @@ export async function rewriteFiles(
 ): Promise<'rewritten' | 'nothing'> {
   const table = await openTable(lake, idOf(name));
   const scan = await planScan(table);
-  const tasks = scan.tasks
+  const chosen = scan.tasks
     .filter(({ dataFile }) => dataFile.partition[0] === FIRST_DAY + day)
     .slice(0, MOST_FILES);
-  if (tasks.length < 2) return 'nothing';
-  const added = await writeAnew(lake, table, { ...scan, tasks });
-  const removed = new Set(tasks.map((task) => task.dataFile.filePath));
+  if (chosen.length < 2) return 'nothing';
+  const groups: Group[] = [];
+  for (let at = 0; at < chosen.length; at += FILES_A_GROUP) {
+    const tasks = chosen.slice(at, at + FILES_A_GROUP);
+    groups.push({ tasks, added: await writeAnew(lake, table, { ...scan, tasks }) });
+  }
   const ids = newChange(lake.clock);
   await commitWithRetry(lake, table.identifier, async (current) => {
-    const now = (await planScan(current)).tasks.filter((task) => removed.has(task.dataFile.filePath));
-    if (stateOf(now) !== stateOf(tasks))
+    const now = new Map((await planScan(current)).tasks.map((task) => [task.dataFile.filePath, task]));
+    const still = groups.filter(
+      ({ tasks }) =>
+        stateOf(tasks.flatMap(({ dataFile }) => now.get(dataFile.filePath) ?? [])) === stateOf(tasks),
+    );
+    if (still.length === 0)
       throw new LakeError('stale-plan', 'the files changed while they were written anew');
-    return stageSnapshot(current, ids, { operation: 'replace', added, removed });
+    const removed = new Set(still.flatMap(({ tasks }) => tasks.map((task) => task.dataFile.filePath)));
+    return stageSnapshot(current, ids, {
+      operation: 'replace',
+      added: still.flatMap(({ added }) => added),
+      removed,
+    });
   });
   return 'rewritten';
 }

@@ -3,6 +3,8 @@ import { LakeError } from '../../src/errors.ts';
 import type { Schema } from '../../src/iceberg/schema.ts';
 import { applyUpdates } from '../../src/iceberg/updates.ts';
 import { appendSelect } from '../../src/table/append.ts';
+import { commitWithRetry } from '../../src/table/commit.ts';
+import { commitRetries, waitAfter } from '../../src/table/commit-retries.ts';
 import { deleteWhere } from '../../src/table/delete.ts';
 import { overwriteSelect } from '../../src/table/overwrite.ts';
 import { resolveSnapshot } from '../../src/table/resolve-snapshot.ts';
@@ -29,6 +31,61 @@ it('derives anew after a conflict, and both writers keep their rows', async () =
   const result = await append(1);
   expect(result.attempts).toBe(2);
   expect(await ids()).toEqual([1, 2]);
+});
+
+it.each([
+  { properties: { 'commit.retry.num-retries': '0' }, attempts: 1, waits: [25] },
+  { properties: { 'commit.retry.num-retries': '2' }, attempts: 3, waits: [25, 25, 25] },
+  {
+    properties: {
+      'commit.retry.num-retries': '5',
+      'commit.retry.min-wait-ms': '100',
+      'commit.retry.max-wait-ms': '300',
+    },
+    attempts: 6,
+    waits: [100, 100, 100, 100, 100, 100],
+  },
+  // 0, 1.5 s, 3 s: the next one would begin too late.
+  {
+    properties: { 'commit.retry.min-wait-ms': '1500', 'commit.retry.total-timeout-ms': '4000' },
+    attempts: 3,
+    waits: [1500, 1500, 1500],
+  },
+  {
+    properties: { 'commit.retry.num-retries': '1', 'commit.retry.min-wait-ms': 'soon' },
+    attempts: 2,
+    waits: [25, 25],
+  },
+])('tries a commit again as $properties say, and then gives up', async ({ properties, attempts, waits }) => {
+  lake.catalog.metadata = { ...lake.catalog.metadata, properties };
+  let tried = 0;
+  const overtaken = async () => {
+    tried++;
+    throw new LakeError('conflict', 'another writer came first');
+  };
+  for (let i = 0; i < 20; i++) lake.catalog.faults.push({ before: overtaken });
+  const slept: number[] = [];
+  let nowMs = 1_000_000_000_000;
+  const clock = {
+    ...lake.context.clock,
+    now: () => nowMs,
+    random: () => 0,
+    sleep: async (ms: number) => {
+      slept.push(ms);
+      nowMs += ms;
+    },
+  };
+  const update = { action: 'set-properties' as const, updates: { a: 'b' } };
+  await expect(
+    commitWithRetry({ ...lake.context, clock }, TABLE, async () => ({ requirements: [], updates: [update] })),
+  ).rejects.toMatchObject({ kind: 'conflict' });
+  expect([tried, slept]).toEqual([attempts, waits]);
+});
+
+it('waits longer from attempt to attempt, never beyond the longest wait', () => {
+  const rules = commitRetries({ 'commit.retry.min-wait-ms': '10', 'commit.retry.max-wait-ms': '100' });
+  expect([1, 2, 3, 4, 9].map((attempt) => waitAfter(attempt, rules, 1))).toEqual([20, 40, 80, 100, 100]);
+  expect(waitAfter(1, commitRetries({ 'commit.retry.min-wait-ms': '9000' }), 1)).toBe(9000);
 });
 
 it('finds out that a commit whose answer was lost was applied, and does not repeat it', async () => {

@@ -31,6 +31,7 @@ function mapped(localPath: (location: string) => string): ObjectStore {
     list: (prefix, options) => local.list(at(prefix), options),
     delete: (locations) => local.delete(locations.map(at)),
     checksum: (location) => local.checksum(at(location)),
+    restore: (location) => local.restore(at(location)),
   };
 }
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { isKind } from '../../src/errors.ts';
 import { applyPlan } from '../../src/tiering/apply-plan.ts';
-import { bringBack } from '../../src/tiering/bring-back.ts';
+import { bringBack, checkBringBack } from '../../src/tiering/bring-back.ts';
 import { moveHistory } from '../../src/tiering/move-history.ts';
 import { isChosen, parsePartitionChoice } from '../../src/tiering/partition-choice.ts';
 import { planMoves } from '../../src/tiering/plan-moves.ts';
@@ -186,4 +187,92 @@ test.each([
   ['2001-01-05', '', false],
 ])('the choice %s takes %j: %s', (choice, partition, taken) => {
   expect(isChosen(parsePartitionChoice(choice), partition)).toBe(taken);
+});
+
+test('a check before a restore tells what the restore itself would: gc.enabled=false, staged work, files that went', async () => {
+  await fill('moved');
+  await applyPlan(lake, await plan());
+  const restoring = async () => {
+    const table = await lake.catalog.loadTable(nameOf('moved'));
+    return planRestore(lake, { table, partitions: parsePartitionChoice('*'), to: 'hot', graceMs: HOUR });
+  };
+  await checkBringBack(lake, await restoring());
+  const objects = await allObjects(lake);
+  for (const value of ['false', 'true']) {
+    await lake.catalog.commitTable({
+      identifier: nameOf('moved'),
+      requirements: [],
+      updates: [{ action: 'set-properties', updates: { 'gc.enabled': value } }],
+    });
+    const checked = checkBringBack(lake, await restoring()).then(
+      () => 'nothing',
+      (error: unknown) => (isKind(error, 'unsupported') ? error.message : error),
+    );
+    expect(await checked).toEqual(
+      value === 'true' ? 'nothing' : expect.stringContaining('gc.enabled is false'),
+    );
+  }
+  const before = await restoring();
+  const moves = before.moves.map((move) => ({ ...move, paths: move.paths.map((path) => `${path}x`) }));
+  await expect(checkBringBack(lake, { ...before, moves })).rejects.toMatchObject({ kind: 'stale-plan' });
+  expect((await allObjects(lake)).filter((one) => !one.endsWith('.json'))).toEqual(
+    objects.filter((one) => !one.endsWith('.json')),
+  );
+});
+
+test('a plan of this moment moves what is still there; one that people have looked at is refused', async () => {
+  await fill('moved');
+  const made = await plan();
+  const [first] = made.moves;
+  const broken = {
+    ...made,
+    moves: made.moves.map((move) => ({ ...move, paths: [...move.paths, `${first!.paths[0]}x`] })),
+  };
+  await expect(applyPlan(lake, broken)).rejects.toMatchObject({ kind: 'stale-plan' });
+  const before = await everything(lake, 'moved');
+  const { relocations } = await applyPlan(lake, broken, { leaveOutGone: true });
+  const planned = made.moves.reduce((sum, { files }) => sum + files, 0);
+  expect(relocations).toMatchObject([{ state: 'swapped', files: planned }]);
+  expect(await everything(lake, 'moved')).toEqual(before);
+});
+
+test('a move that others overtake reads again only what came since, and goes through', async () => {
+  const read = async (name: string, overtakings: number): Promise<number> => {
+    await createTable(lake, name);
+    for (let i = 0; i < 8; i++) await append(lake, name, i * 4, 4);
+    let gets = 0;
+    const objects = new Proxy(lake.objects, {
+      get: (target, key) => {
+        const value = Reflect.get(target, key);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) => {
+          if (key === 'get') gets++;
+          return value.apply(target, args);
+        };
+      },
+    });
+    const text = `version: 1
+policies:
+  - { name: facts, match: { tables: ["gold.${name}"] }, grace: 1h, age: { from: partition }, transitions: [ { to: warm, after: 30d } ] }
+`;
+    const loaded = loadPolicies([{ file: 'p.yaml', text }], ['hot', 'warm', 'cold']);
+    if ('problems' in loaded) throw new Error('the policy was refused');
+    const made = await planMoves(lake, loaded.set, AT_COLD);
+    let left = overtakings;
+    let first = 0;
+    let last = 0;
+    const at = async (step: string) => {
+      if (step === 'fences-written') {
+        if (left === overtakings) first = gets;
+        last = gets;
+        if (left-- > 0) await append(lake, name, 100 + left * 4, 4);
+      }
+    };
+    const { relocations } = await applyPlan({ ...lake, objects }, made, { faults: { at } });
+    expect(relocations).toMatchObject([{ state: 'swapped', files: 32 }]);
+    return last - first;
+  };
+  expect(await read('alone', 0)).toBe(0);
+  // Of each commit that came: its list and its manifest.
+  expect(await read('overtaken', 5)).toBeLessThanOrEqual(5 * 2);
 });

@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Catalog, TableIdentifier } from '../../src/catalog-client/catalog.ts';
 import { LakeError } from '../../src/errors.ts';
+import { gcEnabled } from '../../src/iceberg/gc-enabled.ts';
 import type { DataFile } from '../../src/iceberg/manifest.ts';
 import { currentSnapshot } from '../../src/iceberg/table-metadata.ts';
 import { snapshotManifests } from '../../src/table/manifests.ts';
 import { applyPlan } from '../../src/tiering/apply-plan.ts';
 import { bringBack } from '../../src/tiering/bring-back.ts';
-import { collects, ownFiles } from '../../src/tiering/movable.ts';
+import { ownFiles } from '../../src/tiering/movable.ts';
 import { parsePartitionChoice } from '../../src/tiering/partition-choice.ts';
 import { planMoves } from '../../src/tiering/plan-moves.ts';
 import { planRestore } from '../../src/tiering/restore.ts';
@@ -16,6 +17,7 @@ import {
   appendWord,
   commitFiles,
   createWords,
+  createWordsAt,
   DAY,
   everyWord,
   HOUR,
@@ -75,7 +77,7 @@ test.each([
   ['False', false],
   ['yes', false],
 ])('gc.enabled=%s is read as Java reads it: %s', (value, expected) => {
-  expect(collects({ properties: value === undefined ? {} : { 'gc.enabled': value } })).toBe(expected);
+  expect(gcEnabled({ properties: value === undefined ? {} : { 'gc.enabled': value } })).toBe(expected);
 });
 
 test("a table's own files are told by its folders and its uuid, in every spelling", () => {
@@ -272,10 +274,9 @@ test.each([
 test('an old object that still waits for another table stays until that one lets go', async () => {
   const { location } = await metadataOf(lake, table);
   const file = await writeWord(lake, await metadataOf(lake, table), 'shared');
-  const other = await createWords(lake, 'other', {
-    location: `memory:${location.slice('memory:/'.length)}/in`,
+  const other = await createWordsAt(lake, 'other', `memory:${location.slice('memory:/'.length)}/in`, {
+    'write.data.path': location,
   });
-  await setPath(other, location);
   for (const one of [table, other]) await commitFiles(lake, one, { files: [file] });
   const made = await plan();
   const tables = made.tables.map((one) =>
@@ -289,11 +290,6 @@ test('an old object that still waits for another table stays until that one lets
   await applyPlan(lake, NOTHING);
   expect(await lake.objects.exists(file.filePath)).toBe(false);
 });
-
-async function setPath(identifier: TableIdentifier, path: string): Promise<void> {
-  const updates = [{ action: 'set-properties' as const, updates: { 'write.data.path': path } }];
-  await lake.catalog.commitTable({ identifier, requirements: [], updates });
-}
 
 test('a table that is expired while it is read is read again', async () => {
   const other = await createWords(lake, 'other');

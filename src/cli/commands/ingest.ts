@@ -1,10 +1,14 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { isKind, LakeError } from '../../errors.ts';
 import type { Schema } from '../../iceberg/schema.ts';
 import type { SchemaChange } from '../../iceberg/schema-evolution.ts';
 import { describeType } from '../../iceberg/types.ts';
+import type { EvolutionRequest } from '../../ingest/evolution.ts';
 import { INGEST_FORMATS, type IngestFormat } from '../../ingest/format.ts';
 import type { IngestResult } from '../../ingest/ingest.ts';
-import { tableName } from '../../table/table.ts';
+import { partitionRequests } from '../../pipeline/partition-by.ts';
+import type { Lake } from '../../project/open-lake.ts';
+import { parseTableName, tableName } from '../../table/table.ts';
 import type { CommandFactory } from '../command.ts';
 import { withExamples } from '../command.ts';
 import { findTable } from '../find-table.ts';
@@ -17,6 +21,8 @@ interface IngestOptions {
   readonly onError: 'fail' | 'quarantine';
   readonly branch?: string;
   readonly evolve?: boolean;
+  readonly create?: boolean;
+  readonly partitionBy: readonly string[];
   readonly delimiter: string;
   readonly null: string;
 }
@@ -55,6 +61,16 @@ export const addIngest: CommandFactory = (parent, run) => {
       '--evolve',
       'add the new columns that the files bring, and widen int, float and decimal where they need it',
     )
+    .option(
+      '--create',
+      'make the table if it is not there: with the types of the Avro or Parquet files, or those that hold all values of the CSV or JSON lines',
+    )
+    .option(
+      '--partition-by <field>',
+      'with --create: a column, day(column), bucket(16, column) …; give it again for more',
+      (field: string, before: readonly string[]) => [...before, field],
+      [],
+    )
     .option('--branch <branch>', 'the branch to write to (default: main)')
     .addOption(
       new Option('--delimiter <char>', 'between the fields of CSV').argParser(delimiterOf).default(','),
@@ -69,6 +85,10 @@ export const addIngest: CommandFactory = (parent, run) => {
       'zcat orders.jsonl.gz | lake ingest bronze.orders - --format jsonl --on-error quarantine',
       'bad rows go to lake_quarantine.bronze__orders in the same commit',
     ],
+    [
+      "lake ingest bronze.orders orders.csv --create --partition-by 'day(ordered_at)'",
+      'prints the columns that it made',
+    ],
   ]);
 };
 
@@ -82,12 +102,13 @@ async function ingestFiles(
   const { evolutionOf } = await import('../../ingest/evolution.ts');
   const { resolve } = await import('node:path');
   const lake = await session.lake();
-  const { identifier } = await findTable(lake, name);
   const { onError, format, batchId, branch, delimiter } = options;
   const paths = files.map((file) => (file === '-' ? file : resolve(session.directory, file)));
   const csv = { delimiter, nullText: options.null };
+  const source = { files: paths, csv, ...(format === undefined ? {} : { format }) };
+  const created = await createdTable(session, lake, name, source, options);
+  const { identifier } = await findTable(lake, name);
   const evolve = async (schema: Schema) => {
-    const source = { files: paths, csv, ...(format === undefined ? {} : { format }) };
     const changes = await evolutionOf(source, schema);
     for (const change of changes) session.output.note(`${changeText(change)}, in the same commit`);
     return changes;
@@ -102,6 +123,12 @@ async function ingestFiles(
     ...(format === undefined ? {} : { format }),
     ...(batchId === undefined ? {} : { batchId }),
     ...(branch === undefined ? {} : { branch }),
+  }).catch(async (error: unknown) => {
+    // What cannot be told apart from a commit stays, and so does its table.
+    const isUndone = created !== null && !isKind(error, 'unknown-outcome');
+    const { dropIfEmpty } = await import('../../ingest/create-table.ts');
+    if (isUndone) await dropIfEmpty(lake, identifier, created.uuid).catch(() => undefined);
+    throw error;
   });
   session.progress.stop();
   session.output.result(
@@ -116,9 +143,41 @@ async function ingestFiles(
       snapshot_id: result.snapshotId?.toString() ?? null,
       batch_id: batchId ?? null,
       evolved: result.changes.map(changeText),
+      created:
+        created?.schema.fields.map(({ name: column, type }) => ({
+          name: column,
+          type: describeType(type),
+        })) ?? null,
     },
     resultText(name, batchId, result),
   );
+}
+
+/** Makes the table where `--create` asks for it and it is not there, and says with which columns; null where none was made. */
+async function createdTable(
+  session: Session,
+  lake: Lake,
+  name: string,
+  source: EvolutionRequest,
+  { create, partitionBy: fields }: IngestOptions,
+): Promise<{ readonly schema: Schema; readonly uuid: string } | null> {
+  if (create !== true) {
+    if (fields.length === 0) return null;
+    throw new LakeError('usage', '--partition-by is for --create', {
+      hint: 'A table that is there is partitioned anew by `lake table alter`. Nothing was done.',
+    });
+  }
+  const partitionBy = partitionRequests(fields, '--partition-by');
+  const { createTableOf } = await import('../../ingest/create-table.ts');
+  const created = await createTableOf(lake, parseTableName(name), { ...source, partitionBy });
+  if (created === null) {
+    session.output.note(`${name} is there already: nothing about it was changed.\n`);
+    return null;
+  }
+  const columns = created.schema.fields.map((field) => `  ${field.name} ${describeType(field.type)}`);
+  const by = fields.length === 0 ? '' : `, partitioned by ${fields.join(', ')}`;
+  session.output.note(`Made ${name}${by}:\n${columns.join('\n')}\n`);
+  return created;
 }
 
 function changeText(change: SchemaChange): string {

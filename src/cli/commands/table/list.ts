@@ -1,8 +1,9 @@
+import { tableNames } from '../../../catalog-client/listed-table.ts';
 import { currentSnapshot } from '../../../iceberg/table-metadata.ts';
-import { openTable } from '../../../table/table.ts';
+import { openTable, tableName } from '../../../table/table.ts';
 import type { CommandFactory } from '../../command.ts';
 import { withExamples } from '../../command.ts';
-import { allTables } from '../../find-table.ts';
+import { listDroppedTables } from '../../dropped-tables.ts';
 import type { Session } from '../../session.ts';
 import { bytesText, countText, timeText } from '../../units.ts';
 import { visibleRecords } from '../../visible-records.ts';
@@ -12,14 +13,19 @@ export const addTableList: CommandFactory = (parent, run) => {
   const command = parent
     .command('list')
     .description('every table with its rows and size')
-    .action(() => run(list));
-  withExamples(command, [['lake table list --output json', 'names, rows, files and bytes, for a script']]);
+    .option('--dropped', 'instead those that were dropped, and what has become of them')
+    .action((options: { dropped?: boolean }) => run(options.dropped === true ? listDroppedTables : list));
+  withExamples(command, [
+    ['lake table list --output json', 'names, rows, files and bytes, for a script'],
+    ['lake table list --dropped', 'what `lake table undrop` brings back and `lake table purge` deletes'],
+  ]);
 };
 
 async function list(session: Session): Promise<void> {
   const lake = await session.lake();
   const rows = [];
-  for (const identifier of await allTables(lake.catalog)) {
+  const identifiers = await tableNames(lake.catalog);
+  for (const identifier of identifiers.sort((a, b) => (tableName(a) < tableName(b) ? -1 : 1))) {
     const { name, metadata } = await openTable(lake, identifier);
     const summary = currentSnapshot(metadata)?.summary;
     rows.push({

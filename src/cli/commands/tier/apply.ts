@@ -49,7 +49,7 @@ async function apply(session: Session, file: string | undefined): Promise<number
   // Told at once: what follows may be declined, or fail.
   if (resumed.length > 0) session.output.note(`${resumedLines(resumed).join('\n')}\n`);
   const plan = given ?? (await freshPlan(session, lake));
-  const applied = await applyPlan(lake, plan, { progress, warn });
+  const applied = await applyPlan(lake, plan, { progress, warn, leaveOutGone: given === null });
   const report = { ...applied, resumed: [...resumed, ...applied.resumed] };
   session.progress.stop();
   session.output.result(report, reportText(report));

@@ -4,7 +4,7 @@ import { parsePartitionChoice } from '../../../tiering/partition-choice.ts';
 import { readPolicies } from '../../../tiering/policy-files.ts';
 import { planRestore } from '../../../tiering/restore.ts';
 import { matchedTable } from '../../../tiering/table-state.ts';
-import { carryOutBringBack, pinSpanMs } from '../../bring-back.ts';
+import { carryOutBringBack, pinSpanMs, type ThawRequest, withThawOptions } from '../../bring-back.ts';
 import type { CommandFactory } from '../../command.ts';
 import { withExamples } from '../../command.ts';
 import { EXIT } from '../../exit-codes.ts';
@@ -16,6 +16,8 @@ interface RestoreOptions {
   readonly to?: string;
   readonly for: string;
   readonly dryRun?: boolean;
+  readonly thaw: ThawRequest['speed'];
+  readonly wait: boolean;
 }
 
 /** `lake tier restore TABLE`: brings partitions back to a hotter tier, and keeps them there for a time. */
@@ -29,6 +31,7 @@ export const addTierRestore: CommandFactory = (parent, run) => {
     .option('--for <duration>', 'how long no policy moves them away again', '7d')
     .option('--dry-run', 'say what would be moved, and change nothing')
     .action((table: string, options: RestoreOptions) => run((session) => restore(session, table, options)));
+  withThawOptions(command);
   withExamples(command, [
     [
       'lake tier restore gold.fct_flight --partitions 2001-01-05..2001-01-31 --for 14d',
@@ -37,6 +40,10 @@ export const addTierRestore: CommandFactory = (parent, run) => {
     [
       'lake tier restore gold.fct_flight --partitions day=2001-01-05 --to warm --dry-run',
       'what it would move',
+    ],
+    [
+      'lake tier restore gold.fct_flight --partitions "*" --thaw bulk --no-wait',
+      'files in archive classes: ask for them, and make the moves by the same command later',
     ],
   ]);
 };
@@ -59,5 +66,11 @@ async function restore(session: Session, name: string, options: RestoreOptions):
     );
     return EXIT.done;
   }
-  return carryOutBringBack(session, lake, plan, { forMs, dryRun: options.dryRun === true, gone: [] });
+  const thaw = { speed: options.thaw, wait: options.wait };
+  return carryOutBringBack(session, lake, plan, {
+    forMs,
+    dryRun: options.dryRun === true,
+    gone: [],
+    thaw,
+  });
 }

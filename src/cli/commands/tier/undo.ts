@@ -1,5 +1,5 @@
 import { planUndo } from '../../../tiering/undo.ts';
-import { carryOutBringBack, pinSpanMs } from '../../bring-back.ts';
+import { carryOutBringBack, pinSpanMs, type ThawRequest, withThawOptions } from '../../bring-back.ts';
 import type { CommandFactory } from '../../command.ts';
 import { withExamples } from '../../command.ts';
 import type { Session } from '../../session.ts';
@@ -7,6 +7,8 @@ import type { Session } from '../../session.ts';
 interface UndoOptions {
   readonly for: string;
   readonly dryRun?: boolean;
+  readonly thaw: ThawRequest['speed'];
+  readonly wait: boolean;
 }
 
 /** `lake tier undo [RELOCATION]`: takes the files of a move back to the tiers they came from. */
@@ -21,6 +23,7 @@ export const addTierUndo: CommandFactory = (parent, run) => {
     .option('--for <duration>', 'how long no policy moves them away again', '7d')
     .option('--dry-run', 'say what would be moved, and change nothing')
     .action((id: string | undefined, options: UndoOptions) => run((session) => undo(session, id, options)));
+  withThawOptions(command);
   withExamples(command, [
     ['lake tier undo --dry-run', 'what taking back the last move would do'],
     [
@@ -38,5 +41,6 @@ async function undo(session: Session, id: string | undefined, options: UndoOptio
     forMs,
     dryRun: options.dryRun === true,
     gone: plan.gone,
+    thaw: { speed: options.thaw, wait: options.wait },
   });
 }
