@@ -27,7 +27,10 @@ module.exports = {
     {
       name: 'src-reaches-the-catalog-by-its-protocol',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/catalog-client/embedded\\.ts$|^src/cli/commands/catalog\\.ts$' },
+      from: {
+        path: '^src/',
+        pathNot: '^src/catalog-client/embedded\\.ts$|^src/cli/commands/catalog(\\.ts$|/)',
+      },
       to: { path: '^catalog/' },
     },
     {

@@ -2,6 +2,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { LakeError } from './errors.ts';
+import { type ServeConfig, serveConfig, serveFile, serveProblems } from './project/serve-config.ts';
 import { isS3, sizeBytes, storageFile, storageProblems, storageSettings } from './project/storage-config.ts';
 import { readTextFile } from './project/text-file.ts';
 import { type ParsedYaml, type Problem, parseYamlFile, throwProblems } from './project/yaml-file.ts';
@@ -20,7 +21,13 @@ export interface Tier {
 
 export type CatalogConfig =
   | { readonly kind: 'embedded'; readonly database: string }
-  | { readonly kind: 'rest'; readonly uri: string; readonly warehouse?: string; readonly token?: string };
+  | {
+      readonly kind: 'rest';
+      readonly uri: string;
+      readonly warehouse?: string;
+      readonly token?: string;
+      readonly credential?: string;
+    };
 
 /** `lake.yaml`, checked, with every path absolute. */
 export interface LakeConfig {
@@ -34,6 +41,8 @@ export interface LakeConfig {
   /** How the lake's S3 server is reached, if it has any `s3://` location. */
   readonly storage: S3Settings;
   readonly catalog: CatalogConfig;
+  /** How `lake catalog serve` serves an embedded one. */
+  readonly serve: ServeConfig;
   /** Hottest first, never empty; new tables are born in the first. */
   readonly tiers: readonly Tier[];
   readonly policiesFolder: string;
@@ -53,6 +62,7 @@ const catalog = z.strictObject({
   warehouse: z.string().optional(),
   token: z.string().optional(),
   credential: z.string().optional(),
+  serve: serveFile.optional(),
 });
 
 const lakeFile = z
@@ -128,6 +138,20 @@ export async function loadLake(dir: string, env: Environment): Promise<LakeConfi
   return config;
 }
 
+/** True for a catalog's database that is no file: `postgres://…`. */
+export function isDatabaseUrl(database: string): boolean {
+  return /^postgres(ql)?:\/\//.test(database);
+}
+
+/** A catalog's database for people to read: a URL without user and password. */
+export function shownDatabase(database: string): string {
+  if (!isDatabaseUrl(database)) return database;
+  const url = URL.parse(database);
+  if (url === null) return 'postgres://…';
+  const schema = url.searchParams.get('schema');
+  return `postgres://${url.host}${url.pathname}${schema === null ? '' : `?schema=${schema}`}`;
+}
+
 /** The tier whose prefix is the longest that holds `location`, else the hottest. */
 export function tierOf(tiers: readonly Tier[], location: string): Tier {
   const matching = tiers.filter((tier) => location.startsWith(`${tier.location}/`));
@@ -199,6 +223,7 @@ function resolveConfig(file: LakeFile, root: string, path: string): LakeConfig {
     warehouse,
     storage: storageSettings(file.storage),
     catalog: resolveCatalog(file.catalog, root),
+    serve: serveConfig(file.catalog.serve, root),
     tiers: entries.map(([name, tier]) => resolveTier(name, tier, warehouse, root)),
     policiesFolder: resolve(root, file.policies),
     modelsFolder: resolve(root, 'models'),
@@ -230,13 +255,19 @@ function resolveTier(
 }
 
 function resolveCatalog(file: LakeFile['catalog'], root: string): CatalogConfig {
-  if (file.uri === undefined) return { kind: 'embedded', database: resolve(root, file.embedded ?? '') };
+  if (file.uri === undefined) return { kind: 'embedded', database: databaseOf(file.embedded ?? '', root) };
   return {
     kind: 'rest',
     uri: file.uri,
     ...(file.warehouse === undefined ? {} : { warehouse: file.warehouse }),
     ...(file.token === undefined ? {} : { token: file.token }),
+    ...(file.credential === undefined ? {} : { credential: file.credential }),
   };
+}
+
+/** The path of a SQLite file, absolute, or the URL of a PostgreSQL database as it is. */
+function databaseOf(text: string, root: string): string {
+  return isDatabaseUrl(text) ? text : resolve(root, text);
 }
 
 /** A path or location as a full location without a trailing slash. Paths stay raw: `%` means itself. */
@@ -253,19 +284,30 @@ function checkConfig({ value, problemAt }: ParsedYaml<LakeFile>, config: LakeCon
   if (!isTimezone(value.timezone)) {
     say(['timezone'], `"${value.timezone}" is no time zone`, 'write one such as UTC or Europe/Berlin');
   }
-  const { embedded, uri, credential } = value.catalog;
+  const { embedded, uri, credential, token } = value.catalog;
   if ((embedded === undefined) === (uri === undefined)) {
     say(['catalog'], 'a catalog has either "embedded" or "uri"', 'write embedded: ./.lake/catalog.db');
   }
-  if (credential !== undefined) {
+  if (credential !== undefined && !/^[^:]+:./.test(credential)) {
     say(
       ['catalog', 'credential'],
-      '"credential" does nothing in this version',
-      'write token: "${LAKE_TOKEN}"',
+      'a credential is CLIENT_ID:SECRET',
+      'write credential: "${LAKE_CREDENTIAL}"',
     );
+  }
+  if (credential !== undefined && token !== undefined) {
+    say(['catalog', 'token'], 'a catalog has either a token or a credential', 'remove one of them');
   }
   if (value.tiers !== undefined && config.tiers.length === 0) {
     say(['tiers'], 'a lake needs at least one tier', 'write hot: { location: "{warehouse}/hot" }');
+  }
+  problems.push(...serveProblems(value.catalog.serve, problemAt));
+  if (uri !== undefined && value.catalog.serve !== undefined) {
+    say(
+      ['catalog', 'serve'],
+      '"serve" is for a catalog of the project, and this one is elsewhere',
+      'remove this key',
+    );
   }
   problems.push(...storageProblems(value.storage, ['storage'], problemAt));
   return [...problems, ...checkTiers(value, config, problemAt)];

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lakeJsonSchema, loadLake, tierOf } from '../src/config.ts';
+import { lakeJsonSchema, loadLake, shownDatabase, tierOf } from '../src/config.ts';
 import { modelJsonSchema } from '../src/pipeline/model-file.ts';
 
 const LAKE = `version: 1
@@ -45,6 +45,20 @@ describe('loadLake', () => {
     const config = await loadLake(dir, env);
     expect(config.name).toBe('other');
     expect(config.tiers[1]).toEqual({ name: 'warm', location: 'file:///mnt/warm' });
+  });
+
+  it('takes the URL of a database as it is, and shows it without user and password', async () => {
+    const url = 'postgres://lake:p%40ss@db:5432/lake?schema=flights&sslmode=require&password=other';
+    await write(
+      LAKE.replace(
+        './.lake/catalog.db',
+        `"postgres://lake:\${PW}${url.slice('postgres://lake:p%40ss'.length)}"`,
+      ),
+    );
+    const { catalog } = await loadLake(dir, { PW: 'p%40ss' });
+    expect(catalog).toEqual({ kind: 'embedded', database: url });
+    expect(shownDatabase(url)).toBe('postgres://db:5432/lake?schema=flights');
+    expect(shownDatabase('/a/b.db')).toBe('/a/b.db');
   });
 
   it('reports all meanings that are off, with their places', async () => {

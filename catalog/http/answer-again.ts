@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import * as z from 'zod';
-import { LakeError } from '../../src/errors.ts';
+import { isKind, LakeError } from '../../src/errors.ts';
 import type { CatalogContext } from '../service/context.ts';
 import { currentFile } from '../service/load-table.ts';
 import { currentView } from '../service/views.ts';
@@ -53,13 +53,31 @@ const AGAIN: Readonly<Record<string, Again>> = {
   'POST /v1/views/rename': nothing,
 };
 
-/** See `AnswerAgain`. Errors: those of loading; `unknown-outcome` for an answer that the catalog's state does not hold any more. */
-export function answerAgainIn(context: CatalogContext): AnswerAgain {
+/**
+ * See `AnswerAgain`. What the answer tells of the state as it is now, is told only to who may still know it. A change that was made is never
+ * answered as one that was refused: a client that believes so deletes the files that it wrote for it.
+ * Errors: `unknown-outcome` for an answer that the catalog's state does not hold any more, or that the caller may not have; `unavailable`.
+ */
+export function answerAgainIn(
+  context: CatalogContext,
+  authorize: (request: FastifyRequest, reply: FastifyReply) => Promise<void>,
+): AnswerAgain {
   return async (request, reply) => {
     const again = AGAIN[`${request.method} ${request.routeOptions.url}`];
-    if (again !== undefined) return again(context, request, reply);
-    throw new LakeError('unknown-outcome', 'The change was applied, and its answer is lost', {
-      hint: 'Load what it changed.',
-    });
+    try {
+      if (again !== undefined && again !== nothing) await authorize(request, reply);
+      if (again !== undefined) return await again(context, request, reply);
+    } catch (error) {
+      if (isKind(error, 'unavailable', 'unknown-outcome')) throw error;
+      throw answerLost(error);
+    }
+    throw answerLost();
   };
+}
+
+function answerLost(cause?: unknown): LakeError {
+  return new LakeError('unknown-outcome', 'The change was applied, and its answer is lost', {
+    hint: 'Delete nothing that it names, and load what it changed: it may have been dropped, renamed or hidden from you since.',
+    ...(cause === undefined ? {} : { cause }),
+  });
 }

@@ -28,6 +28,8 @@ const ANSWERS: Readonly<Record<ErrorKind, Answer>> = {
 const STATUS_OF: Readonly<Record<string, number>> = {
   UnprocessableEntityException: 422,
   NotFoundException: 404,
+  NotAuthorizedException: 401,
+  TooManyRequestsException: 429,
 };
 
 /** Body of an error answer: the spec's fields, and Lakewarden's own that its client reads back. */
@@ -39,7 +41,20 @@ export interface ErrorBody {
     readonly kind?: ErrorKind;
     readonly where?: string;
     readonly hint?: string;
+    /** Of the request, for failures that the log tells more of. */
+    readonly 'request-id'?: string;
   };
+}
+
+/** True for a request that was sent away before anything was done. */
+export function isRejection(error: unknown): boolean {
+  return error instanceof LakeError && error.context['retryAfterSeconds'] !== undefined;
+}
+
+/** Seconds after which a request that certainly did nothing may be sent again; null for other answers. */
+export function retryAfter(error: unknown, status: number): number | null {
+  if (error instanceof LakeError && isRejection(error)) return Number(error.context['retryAfterSeconds']);
+  return status === 503 ? 1 : null;
 }
 
 /** The answer to a request that failed. Errors of unknown origin say nothing of their inside. */

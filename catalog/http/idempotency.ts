@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../src/clock.ts';
-import { LakeError } from '../../src/errors.ts';
+import { isKind, LakeError } from '../../src/errors.ts';
 import { stringifyJson } from '../../src/iceberg/json.ts';
+import { ANONYMOUS, callerOf } from '../auth/caller.ts';
 import { type AppliedRequest, runAs } from '../store/applied-request.ts';
 import type { CatalogStore, IdempotencyRecord } from '../store/catalog-store.ts';
+import { errorBody } from './error-response.ts';
 
 /** How long clients may use a key again; records are kept twice as long, as clocks differ. */
 export const KEY_LIFETIME = 'PT30M';
@@ -42,14 +44,22 @@ interface Running {
 
 /**
  * `Idempotency-Key` (REST spec): a change that was applied or refused for good is answered once more, not made once more. The change notes
- * the key in its own transaction (see `appliedRequest`), so that not even a crash before the answer makes it happen twice. 5xx and
- * refusals that may pass (401, 403, 429) are not kept.
+ * the key in its own transaction (see `appliedRequests`), so that not even a crash before the answer makes it happen twice. 5xx and
+ * refusals that may pass (401, 403, 404 of what is hidden from the caller, 429) are not kept. A key belongs to who sent it: nobody is given the
+ * answer to somebody else. What was answered already is answered again whatever the caller may do by now: the table that they dropped is
+ * gone, and so are their rights on it.
  */
 export function replayRequests(
   app: FastifyInstance,
-  parts: { readonly store: CatalogStore; readonly clock: Clock; readonly answerAgain: AnswerAgain },
+  parts: {
+    readonly store: CatalogStore;
+    readonly clock: Clock;
+    /** Throws for who may not do what the request asks for. */
+    readonly authorize: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+    readonly answerAgain: AnswerAgain;
+  },
 ): void {
-  const { store, clock, answerAgain } = parts;
+  const { store, clock, authorize, answerAgain } = parts;
   const locks = new KeyLocks();
   const running = new WeakMap<FastifyRequest, Running>();
 
@@ -59,12 +69,18 @@ export function replayRequests(
     reply: FastifyReply,
   ): Promise<AppliedRequest | null | undefined> {
     const scope = scopeOf(request, clock);
-    if (scope === null) return null;
+    if (scope === null) {
+      await authorize(request, reply);
+      return null;
+    }
     const release = await locks.take(scope.key);
-    running.set(request, { scope, release });
-    const record = await store.findIdempotencyRecord(scope.key);
-    if (record === null) return scope;
     running.set(request, { scope: { ...scope, replayed: true }, release });
+    const record = await store.findIdempotencyRecord(scope.key);
+    if (record === null) {
+      await authorize(request, reply);
+      running.set(request, { scope, release });
+      return scope;
+    }
     refuseOther(record, scope);
     await replay(record, request, reply, answerAgain);
     return undefined;
@@ -73,22 +89,50 @@ export function replayRequests(
   app.addHook('preHandler', (request, reply, done) => {
     begin(request, reply).then((scope) => {
       if (scope === null) done();
-      else if (scope !== undefined) runAs(scope, () => done());
+      else if (scope !== undefined) runAs([scope], () => done());
     }, done);
   });
-  app.addHook('onSend', async (request, reply, payload) => {
+  /** False for a refusal that may not be told, as the request was, or may yet be, applied by another server. */
+  async function note(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<boolean> {
     const scope = running.get(request)?.scope;
-    if (scope === undefined || scope.replayed) return payload;
+    if (scope === undefined || scope.replayed) return true;
     try {
-      const record = recordOf(scope, reply.statusCode, payload);
-      if (record !== null) await store.saveIdempotencyRecord(record, clock.now() - KEPT_MS);
+      // What must not be kept has credentials in it.
+      const isKept = reply.getHeader('cache-control') !== 'no-store';
+      const record = recordOf(scope, reply.statusCode, isKept ? payload : null);
+      if (record === null) return true;
+      if (record.status !== null && (record.status < 400 || record.body !== null)) {
+        return await store.saveIdempotencyRecord(record, clock.now() - KEPT_MS);
+      }
+      // Without its text it could not be given again: the request is looked at once more.
+      const applied = await store.findIdempotencyRecord(scope.key);
+      return applied === null || (applied.status ?? 200) >= 400;
     } catch (error) {
-      // The change noted its key itself; a refusal that is not kept is made once more.
       request.log.warn(error, 'the answer to a request with an idempotency key was not kept');
+      // A change noted its key itself.
+      return scope.noted || !isKind(error, 'unavailable', 'unknown-outcome');
     }
-    return payload;
+  }
+
+  app.addHook('onSend', async (request, reply, payload) => {
+    const isTrue = await note(request, reply, payload);
+    // To a client that went away meanwhile nothing is sent, and `onResponse` never comes: the key must be free when it asks again.
+    const release = running.get(request)?.release;
+    if (reply.raw.destroyed) release?.();
+    else reply.raw.once('close', () => release?.());
+    if (isTrue) return payload;
+    const body = errorBody(inDoubt());
+    reply.code(body.error.code).removeHeader('content-length');
+    return stringifyJson(body);
   });
   app.addHook('onResponse', async (request) => running.get(request)?.release());
+}
+
+/** A client that is told of a refusal deletes what it wrote for the change. */
+function inDoubt(): LakeError {
+  return new LakeError('unknown-outcome', 'Another server applied the same request, or is about to', {
+    hint: 'Send it once more with the same Idempotency-Key, or load what it changes.',
+  });
 }
 
 /** Null for requests without a key, or that change nothing. */
@@ -97,14 +141,17 @@ function scopeOf(request: FastifyRequest, clock: Clock): AppliedRequest | null {
   const { method, url } = request;
   if (key === undefined || (method !== 'POST' && method !== 'DELETE') || url.startsWith('/lake/'))
     return null;
+  // Who has no token must not be able to fill the database.
+  if (callerOf(request) === ANONYMOUS) return null;
   if (typeof key !== 'string' || !UUID.test(key)) {
     throw new LakeError('invalid-argument', 'The Idempotency-Key is no UUID', {
       hint: 'Nothing was done: send a fresh UUID (version 7) of 36 characters for each operation.',
     });
   }
+  const { id: owner } = callerOf(request);
   const hash = createHash('sha256').update(`${method} ${url}\n${stringifyJson(request.body ?? null)}`);
   return {
-    key: key.toLowerCase(),
+    key: owner === null ? key.toLowerCase() : `${owner}/${key.toLowerCase()}`,
     digest: hash.digest('hex'),
     createdAtMs: clock.now(),
     noted: false,
@@ -140,6 +187,8 @@ function recordOf(scope: AppliedRequest, status: number, payload: unknown): Idem
   const isDone = status >= 200 && status < 300 && scope.noted;
   const isRefused = FINAL_REFUSALS.includes(status) && !scope.noted;
   if (!isDone && !isRefused) return null;
-  const body = typeof payload === 'string' && payload.length <= KEPT_BODY_LENGTH ? payload : null;
+  const isKept =
+    (typeof payload === 'string' || Buffer.isBuffer(payload)) && payload.length <= KEPT_BODY_LENGTH;
+  const body = isKept ? payload.toString() : null;
   return { key, digest, createdAtMs, status, body };
 }

@@ -1,13 +1,13 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { loadResult } from '../service/load-table.ts';
+import { type FileAccess, loadResult } from '../service/load-table.ts';
 
 /** What the answer holds of the table: all snapshots, or those that a ref names (REST spec: `snapshots`). */
 export type LoadedSnapshots = 'all' | 'refs';
 
 interface LoadedFile {
   readonly location: string;
-  readonly text: string;
+  readonly json: Uint8Array;
 }
 
 /**
@@ -15,7 +15,7 @@ interface LoadedFile {
  * snapshots out have tags of their own.
  */
 export function etagOf(location: string, snapshots: LoadedSnapshots): string {
-  return `"${createHash('sha256').update(`${snapshots}\n${location}`).digest('base64url')}"`;
+  return `"${hash('sha256', `${snapshots}\n${location}`, 'base64url')}"`;
 }
 
 /** True if the client has this version already (RFC 9110, `If-None-Match`: a list, weak comparison, `*`). */
@@ -30,10 +30,15 @@ export function isKnown(request: FastifyRequest, etag: string): boolean {
 export function sendLoaded(
   reply: FastifyReply,
   file: LoadedFile,
-  snapshots: LoadedSnapshots = 'all',
+  { snapshots = 'all', access = null }: { snapshots?: LoadedSnapshots; access?: FileAccess | null } = {},
 ): FastifyReply {
-  return reply
+  return notKept(reply, access)
     .header('etag', etagOf(file.location, snapshots))
     .type('application/json; charset=utf-8')
-    .send(loadResult(file));
+    .send(loadResult(file, access));
+}
+
+/** An answer with credentials in it is for its receiver alone: no proxy keeps it, nor does this catalog for repeated requests. */
+export function notKept(reply: FastifyReply, access: FileAccess | null): FastifyReply {
+  return access === null ? reply : reply.header('cache-control', 'no-store');
 }

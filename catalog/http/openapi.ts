@@ -8,6 +8,8 @@ interface Operation {
   readonly body?: Readonly<Record<string, Json>>;
   /** Members of the answer; none for 204. */
   readonly answer?: Readonly<Record<string, Json>>;
+  /** Media type of an answer that is no JSON. */
+  readonly answers?: string;
   /** Refusals beside 400 (the request is off) and 503 (nothing was applied). */
   readonly refusals?: Readonly<Record<number, string>>;
 }
@@ -63,8 +65,123 @@ const identifier = members({ namespace: levels, name: text });
 const CONFLICT = { 409: 'The state is another one by now, or the lease is not held: nothing was applied' };
 const ABSENT = { 404: 'There is no such thing' };
 
+const REFUSED = { 403: 'The caller may not do this', ...ABSENT };
+const principal = {
+  name: text,
+  'client-id': text,
+  'created-at-ms': ms,
+  'disabled-at-ms': { type: ['integer', 'null'] },
+};
+const secret = { ...text, description: 'told once, in this answer' };
+const member = { kind: text, name: text };
+const role = { name: text, 'created-at-ms': ms, members: list(members(member)) };
+const grantee = members({ kind: { enum: ['principal', 'role'] }, name: text });
+const privilege = { enum: ['read', 'write', 'manage', 'maintain', 'steward'] };
+const on = {
+  description:
+    'what it is on: {"kind":"catalog"}, {"kind":"namespace","levels":[…]}, {"kind":"table"|"view","name":{"namespace":[…],"name":…}}',
+};
+const grant = { grantee, privilege, on };
+const maintenance = {
+  on: { type: 'boolean' },
+  'since-ms?': ms,
+  'reason?': { ...text, description: 'told to those who are refused' },
+};
+
 const OPERATIONS: Readonly<Record<string, Operation>> = {
   'GET /lake/v1/openapi.json': { summary: 'This description' },
+  'GET /lake/v1/docs': { summary: 'This description, for people', answers: 'text/html' },
+  'GET /lake/v1/maintenance': { summary: 'Whether changes are taken', answer: maintenance },
+  'POST /lake/v1/maintenance': {
+    summary:
+      'Refuse changes on every server of the catalog (503, nothing applied), or take them again. Once it has answered, none is applied any more',
+    body: { on: { type: 'boolean' }, 'reason?': text },
+    answer: maintenance,
+    refusals: { 403: 'The caller may not do this' },
+  },
+  'GET /lake/v1/principals': {
+    summary: 'Service accounts',
+    query: page,
+    answer: { principals: list(members(principal)), ...next },
+  },
+  'POST /lake/v1/principals': {
+    summary: 'Make a service account',
+    body: { name: text, 'admin?': { type: 'boolean' } },
+    answer: { ...principal, secret },
+    refusals: { 403: 'The caller may not do this', 409: 'The name is taken' },
+  },
+  'POST /lake/v1/principals/{name}/rotate': {
+    summary: 'Give a service account another secret; the old ones end after a while',
+    body: { 'overlap-ms': ms },
+    answer: { ...principal, secret, 'old-secret-until-ms': ms },
+    refusals: REFUSED,
+  },
+  'POST /lake/v1/principals/{name}/state': {
+    summary: 'Disable a service account, or enable it again',
+    body: { disabled: { type: 'boolean' } },
+    answer: principal,
+    refusals: REFUSED,
+  },
+  'DELETE /lake/v1/principals/{name}': { summary: 'Remove a service account', refusals: REFUSED },
+  'POST /lake/v1/signing-keys/rotate': {
+    summary: 'Sign tokens by a new key; with revoke, those of the old ones end at once',
+    body: { revoke: { type: 'boolean' } },
+    refusals: { 403: 'The caller may not do this' },
+  },
+  'GET /lake/v1/roles': {
+    summary: 'Roles and who is in them',
+    query: page,
+    answer: { roles: list(members(role)), ...next },
+  },
+  'POST /lake/v1/roles': {
+    summary: 'Make a role',
+    body: { name: text },
+    answer: role,
+    refusals: { 403: 'The caller may not do this', 409: 'The name is taken' },
+  },
+  'DELETE /lake/v1/roles/{name}': { summary: 'Remove a role and its grants', refusals: REFUSED },
+  'POST /lake/v1/roles/{name}/members': {
+    summary: 'Put somebody into a role',
+    body: member,
+    refusals: REFUSED,
+  },
+  'POST /lake/v1/roles/{name}/members/remove': {
+    summary: 'Take somebody out of a role',
+    body: member,
+    refusals: REFUSED,
+  },
+  'GET /lake/v1/grants': {
+    summary: 'Who may do what; of one grantee, or on one thing (`on` as JSON)',
+    query: { 'grantee-kind': text, 'grantee-name': text, on: text, ...page },
+    answer: {
+      grants: list(members({ ...grant, 'granted-by': text, 'granted-at-ms': ms })),
+      ...next,
+    },
+  },
+  'POST /lake/v1/grants': { summary: 'Let somebody do something', body: grant, refusals: REFUSED },
+  'POST /lake/v1/grants/revoke': { summary: 'Take a grant back', body: grant, refusals: REFUSED },
+  'GET /lake/v1/audit': {
+    summary: 'Who did what, and what was refused to whom; oldest first',
+    query: { principal: text, outcome: text, 'from-ms': ms, 'to-ms': ms, ...page },
+    answer: {
+      entries: list(
+        members({
+          id: text,
+          'at-ms': ms,
+          principal: text,
+          action: text,
+          object: text,
+          outcome: text,
+          status: { type: ['integer', 'null'] },
+          address: text,
+          'request-id': text,
+          'note?': text,
+        }),
+      ),
+      ...next,
+    },
+    refusals: { 403: 'The caller may not do this' },
+  },
   'GET /lake/v1/tables': {
     summary: 'Every table with its uuid, as they all were at one moment',
     answer: {
@@ -230,13 +347,14 @@ export function openApi(): Json {
       title: 'Lakewarden catalog: what it adds to the Iceberg REST protocol',
       version: '1',
       description:
-        'Moves of tables between storage tiers (leases, journal, swap, ledger), dropped tables and their purge, metrics reports. The protocol itself is below /v1.',
+        'Moves of tables between storage tiers (leases, journal, swap, ledger), dropped tables and their purge, metrics reports, accounts and grants, maintenance. The protocol itself is below /v1.',
     },
     paths,
   };
 }
 
-function operationOf(path: string, { summary, query = {}, body, answer, refusals = {} }: Operation): Json {
+function operationOf(path: string, operation: Operation): Json {
+  const { summary, query = {}, body, answer, answers, refusals = {} } = operation;
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
     name,
     in: 'path',
@@ -250,9 +368,11 @@ function operationOf(path: string, { summary, query = {}, body, answer, refusals
     parameters: [...inPath, ...inQuery],
     ...(body === undefined ? {} : { requestBody: { content: json(members(body)) } }),
     responses: {
-      ...(answer === undefined && !path.endsWith('openapi.json')
-        ? { 204: { description: 'Done' } }
-        : { 200: { description: 'Done', content: json(members(answer ?? {})) } }),
+      ...(answers !== undefined
+        ? { 200: { description: 'Done', content: { [answers]: {} } } }
+        : answer === undefined && !path.endsWith('openapi.json')
+          ? { 204: { description: 'Done' } }
+          : { 200: { description: 'Done', content: json(members(answer ?? {})) } }),
       400: ERROR,
       ...Object.fromEntries(refused),
       503: ERROR,

@@ -33,7 +33,11 @@ function areFields(fields: unknown, depth: number): boolean {
   });
 }
 
-const schema = z.looseObject({ 'schema-id': int.nullish(), 'identifier-field-ids': z.array(int).nullish() });
+const schema = z.looseObject({
+  type: z.literal('struct'),
+  'schema-id': int.nullish(),
+  'identifier-field-ids': z.array(int).nullish(),
+});
 
 /** REST spec: `Schema`. */
 export const schemaShape = z.custom<Schema>((value) => {

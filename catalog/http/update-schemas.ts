@@ -60,12 +60,18 @@ const PAYLOADS: Payloads = {
 
 type Payloads = Readonly<Record<string, z.ZodRawShape>>;
 
+const acting = z.looseObject({ action: z.string() });
+
+/** Schemas are made once: making one takes longer than checking an update. */
+function schemasOf(payloads: Payloads): ReadonlyMap<string, z.ZodType> {
+  return new Map(Object.entries(payloads).map(([name, payload]) => [name, z.looseObject(payload)]));
+}
+
 function isUpdate(payloads: Payloads): (value: unknown) => boolean {
+  const schemas = schemasOf(payloads);
   return (value) => {
-    const action = z.looseObject({ action: z.string() }).safeParse(value);
-    if (!action.success) return false;
-    const payload = Object.hasOwn(payloads, action.data.action) ? payloads[action.data.action] : undefined;
-    return payload === undefined || z.looseObject(payload).safeParse(value).success;
+    const { success, data } = acting.safeParse(value);
+    return success && schemas.get(data.action)?.safeParse(value).success !== false;
   };
 }
 
@@ -73,7 +79,7 @@ const LACKS = 'an update lacks its action, or what belongs to it';
 const update = z.custom<TableUpdate>(isUpdate(PAYLOADS), LACKS);
 
 /** What each requirement has to carry; one that is not listed is for `checkRequirements` to refuse. */
-const ASSERTED: Readonly<Record<string, z.ZodRawShape>> = {
+const ASSERTED: Payloads = {
   'assert-table-uuid': { uuid: z.string().min(1) },
   'assert-ref-snapshot-id': { ref: z.string().min(1), 'snapshot-id': snapshotId.nullish() },
   'assert-last-assigned-field-id': { 'last-assigned-field-id': int },
@@ -84,12 +90,11 @@ const ASSERTED: Readonly<Record<string, z.ZodRawShape>> = {
 };
 
 const typed = z.looseObject({ type: z.string() });
+const asserted = schemasOf(ASSERTED);
 
 function isRequirement(value: unknown): boolean {
   const { success, data } = typed.safeParse(value);
-  if (!success) return false;
-  const shape = Object.hasOwn(ASSERTED, data.type) ? ASSERTED[data.type] : undefined;
-  return shape === undefined || z.looseObject(shape).safeParse(value).success;
+  return success && asserted.get(data.type)?.safeParse(value).success !== false;
 }
 
 const requirement = z.custom<TableRequirement>(
@@ -129,13 +134,15 @@ const VIEW_PAYLOADS: Payloads = {
   'set-current-view-version': { 'view-version-id': int },
 };
 
+const viewRequirement = z.looseObject({ type: z.string(), uuid: z.string() });
+
 /** REST spec: `CommitViewRequest`. */
 export const viewCommitShape = z.object({
   identifier: identifierSchema.optional(),
   requirements: z
     .array(
       z.custom<ViewRequirement>(
-        (value) => z.looseObject({ type: z.string(), uuid: z.string() }).safeParse(value).success,
+        (value) => viewRequirement.safeParse(value).success,
         'a requirement lacks its type or its uuid',
       ),
     )

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { allow, needs } from '../auth/access.ts';
 import { checked, tableOf } from '../http/request.ts';
 import { dropTable as drop, purgeTable } from '../service/drop-table.ts';
 import type { Route } from './route.ts';
@@ -10,15 +11,19 @@ const query = z.object({ purgeRequested: z.enum(['true', 'false', 'True', 'False
  * after the answer.
  */
 export const dropTable: Route = (app, context) => {
-  app.delete('/v1/namespaces/:namespace/tables/:table', async (request, reply) => {
-    const { purgeRequested } = checked(query, request.query, 'query');
-    const table = tableOf(request);
-    if (purgeRequested.toLowerCase() === 'true') {
-      await purgeTable(context, table);
-      await context.startPurges(request.log);
-    } else {
-      await drop(context, table);
-    }
-    return reply.code(204).send();
-  });
+  app.delete(
+    '/v1/namespaces/:namespace/tables/:table',
+    allow(needs('manage', 'table')),
+    async (request, reply) => {
+      const { purgeRequested } = checked(query, request.query, 'query');
+      const table = tableOf(request);
+      if (purgeRequested.toLowerCase() === 'true') {
+        await purgeTable(context, table);
+        await context.startPurges(request.log);
+      } else {
+        await drop(context, table);
+      }
+      return reply.code(204).send();
+    },
+  );
 };

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { allow, needs, needsOnTableOrAll } from '../auth/access.ts';
 import { bodyOf, checked, extensionPageOf, tokenOf } from '../http/request.ts';
 import type { LedgerEntry } from '../store/catalog-store.ts';
 import type { Route } from './route.ts';
@@ -24,7 +25,7 @@ function toJson(entry: LedgerEntry) {
 
 /** /lake/v1/ledger: retired objects that still stand. `now-ms` is the clock that their times are of. */
 export const ledger: Route = (app, { store, clock }) => {
-  app.get('/lake/v1/ledger', async (request) => {
+  app.get('/lake/v1/ledger', allow(needsOnTableOrAll('maintain')), async (request) => {
     const { 'table-uuid': tableUuid, 'due-before-ms': dueBeforeMs } = checked(filter, request.query, 'query');
     const wanted = {
       ...(tableUuid === undefined ? {} : { tableUuid }),
@@ -33,7 +34,7 @@ export const ledger: Route = (app, { store, clock }) => {
     const page = await store.listLedger(wanted, extensionPageOf(request));
     return { entries: page.rows.map(toJson), 'now-ms': clock.now(), ...tokenOf(page.next) };
   });
-  app.post('/lake/v1/ledger/deleted', async (request, reply) => {
+  app.post('/lake/v1/ledger/deleted', allow(needs('maintain', 'catalog')), async (request, reply) => {
     await store.markDeleted(bodyOf(request, deleted).locations, clock.now());
     return reply.code(204).send();
   });

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { parseJson } from '../../src/iceberg/json.ts';
+import { allow, needsOnTableOrAll } from '../auth/access.ts';
 import { checked, extensionPageOf, tokenOf } from '../http/request.ts';
 import type { MetricsReport } from '../store/catalog-store.ts';
 import type { Route } from './route.ts';
@@ -18,7 +19,7 @@ function toJson({ namespace, name, tableUuid, receivedAtMs, report }: MetricsRep
 
 /** GET /lake/v1/metrics-reports: the newest scan and commit reports of a table, oldest first. */
 export const metricsReports: Route = (app, { store }) => {
-  app.get('/lake/v1/metrics-reports', async (request) => {
+  app.get('/lake/v1/metrics-reports', allow(needsOnTableOrAll(['maintain', 'steward'])), async (request) => {
     const { 'table-uuid': uuid } = checked(filter, request.query, 'query');
     const page = await store.listMetricsReports(uuid, extensionPageOf(request));
     return { reports: page.rows.map(toJson), ...tokenOf(page.next) };

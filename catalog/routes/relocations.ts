@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { allow, needs, needsOf, needsOnTableOrAll } from '../auth/access.ts';
 import { bodyOf, checked, idOf, levelsSchema } from '../http/request.ts';
 import type { Relocation } from '../store/catalog-store.ts';
 import type { Route } from './route.ts';
@@ -18,6 +19,15 @@ const change = z.object({
   'lease-id': z.string().optional(),
 });
 
+/** Name and uuid come from the client, and may be of two tables. */
+const access = needsOf('maintain on the table', (request) => {
+  const { namespace, table: name, 'table-uuid': uuid } = bodyOf(request, begin);
+  return [
+    { anyOf: ['maintain'], on: { kind: 'table-uuid', uuid } },
+    { anyOf: ['maintain'], on: { kind: 'table', name: { namespace, name } } },
+  ];
+});
+
 function toJson(relocation: Relocation) {
   return {
     'relocation-id': relocation.id,
@@ -35,7 +45,7 @@ function toJson(relocation: Relocation) {
 
 /** /lake/v1/relocations: begin, look up, end. */
 export const relocations: Route = (app, { store, clock }) => {
-  app.post('/lake/v1/relocations', async (request) => {
+  app.post('/lake/v1/relocations', allow(access), async (request) => {
     const wanted = bodyOf(request, begin);
     const relocation: Relocation = {
       id: wanted['relocation-id'],
@@ -52,7 +62,7 @@ export const relocations: Route = (app, { store, clock }) => {
     await store.createRelocation(relocation);
     return toJson(relocation);
   });
-  app.get('/lake/v1/relocations', async (request) => {
+  app.get('/lake/v1/relocations', allow(needsOnTableOrAll('maintain')), async (request) => {
     const { 'table-uuid': tableUuid, state } = checked(filter, request.query, 'query');
     const found = await store.listRelocations({
       ...(tableUuid === undefined ? {} : { tableUuid }),
@@ -60,8 +70,10 @@ export const relocations: Route = (app, { store, clock }) => {
     });
     return { relocations: found.map(toJson) };
   });
-  app.get('/lake/v1/relocations/:id', async (request) => toJson(await store.getRelocation(idOf(request))));
-  app.post('/lake/v1/relocations/:id/state', async (request) => {
+  app.get('/lake/v1/relocations/:id', allow(needs('maintain', 'relocation')), async (request) =>
+    toJson(await store.getRelocation(idOf(request))),
+  );
+  app.post('/lake/v1/relocations/:id/state', allow(needs('maintain', 'relocation')), async (request) => {
     const { state, 'lease-id': leaseId = null } = bodyOf(request, change);
     await store.setRelocationState(idOf(request), { state, leaseId, nowMs: clock.now() });
     return toJson(await store.getRelocation(idOf(request)));

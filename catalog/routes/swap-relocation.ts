@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { allow, needs } from '../auth/access.ts';
 import { bodyOf, idOf } from '../http/request.ts';
 import { snapshotShape } from '../http/update-schemas.ts';
 import { loadResult } from '../service/load-table.ts';
@@ -16,18 +17,22 @@ const body = z.object({
 
 /** POST /lake/v1/relocations/{id}/swap */
 export const swapRelocation: Route = (app, context) => {
-  app.post('/lake/v1/relocations/:id/swap', async (request, reply) => {
-    const wanted = bodyOf(request, body);
-    const file = await swap(context, idOf(request), {
-      leaseId: wanted['lease-id'],
-      baseMetadataLocation: wanted['base-metadata-location'],
-      snapshots: wanted.snapshots.map((change) => ({
-        id: change['snapshot-id'],
-        manifestList: change['manifest-list'],
-      })),
-      fences: wanted.fences,
-      retired: wanted.retired,
-    });
-    return sendJson(reply, loadResult(file));
-  });
+  app.post(
+    '/lake/v1/relocations/:id/swap',
+    allow(needs('maintain', 'relocation')),
+    async (request, reply) => {
+      const wanted = bodyOf(request, body);
+      const file = await swap(context, idOf(request), {
+        leaseId: wanted['lease-id'],
+        baseMetadataLocation: wanted['base-metadata-location'],
+        snapshots: wanted.snapshots.map((change) => ({
+          id: change['snapshot-id'],
+          manifestList: change['manifest-list'],
+        })),
+        fences: wanted.fences,
+        retired: wanted.retired,
+      });
+      return sendJson(reply, loadResult(file));
+    },
+  );
 };

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { LakeError } from '../../src/errors.ts';
+import { allow, needs } from '../auth/access.ts';
 import { bodyOf, namespaceOf, propertiesSchema } from '../http/request.ts';
 import type { Route } from './route.ts';
 
@@ -7,7 +8,7 @@ const body = z.object({ removals: z.array(z.string()).default([]), updates: prop
 
 /** POST /v1/namespaces/{namespace}/properties */
 export const updateNamespace: Route = (app, { store }) => {
-  app.post('/v1/namespaces/:namespace/properties', async (request) => {
+  app.post('/v1/namespaces/:namespace/properties', allow(needs('manage', 'namespace')), async (request) => {
     const { removals, updates } = bodyOf(request, body);
     const both = removals.find((key) => Object.hasOwn(updates, key));
     if (both !== undefined) {

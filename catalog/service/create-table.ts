@@ -2,8 +2,8 @@ import type { PartitionSpec } from '../../src/iceberg/partition-spec.ts';
 import type { Schema } from '../../src/iceberg/schema.ts';
 import type { SortOrder } from '../../src/iceberg/sort-order.ts';
 import { newTableMetadata, type TableMetadata } from '../../src/iceberg/table-metadata.ts';
-import { joinLocation } from '../../src/storage/location.ts';
-import type { TableName } from '../store/catalog-store.ts';
+import { joinLocation, namespacePath, tablePath } from '../../src/storage/location.ts';
+import type { Levels, TableName, TablePlace } from '../store/catalog-store.ts';
 import type { CatalogContext } from './context.ts';
 import { requireFreeName } from './free-name.ts';
 import type { MetadataFile } from './metadata-files.ts';
@@ -17,15 +17,21 @@ export interface NewTableRequest {
   readonly properties: Readonly<Record<string, string>>;
 }
 
+/** A table to be created, and the folders that it is to take. */
+export interface StagedTable {
+  readonly metadata: TableMetadata;
+  readonly places: readonly TablePlace[];
+}
+
 /** Metadata of a table to be created, nothing written. Errors: `not-found` (namespace), `already-exists`, `invalid-argument`. */
 export async function stageTable(
   context: CatalogContext,
   table: TableName,
   request: NewTableRequest,
-): Promise<TableMetadata> {
+): Promise<StagedTable> {
   await requireFreeName(context, table, 'Table');
   const uuid = context.clock.uuid();
-  return newTableMetadata({
+  const metadata = newTableMetadata({
     schema: request.schema,
     ...(request.spec === undefined ? {} : { spec: request.spec }),
     ...(request.sortOrder === undefined ? {} : { sortOrder: request.sortOrder }),
@@ -34,6 +40,8 @@ export async function stageTable(
     uuid,
     nowMs: context.clock.now(),
   });
+  const places = await context.places.toTake({ kind: 'table', uuid }, null, metadata);
+  return { metadata, places };
 }
 
 /** Creates the table: its metadata file, then the pointer. */
@@ -42,9 +50,15 @@ export async function createTable(
   table: TableName,
   request: NewTableRequest,
 ): Promise<MetadataFile> {
-  const metadata = await stageTable(context, table, request);
+  const { metadata, places } = await stageTable(context, table, request);
   const file = await context.files.write(metadata, null);
-  const pointer = { ...table, uuid: metadata['table-uuid'], expected: null, metadataLocation: file.location };
+  const pointer = {
+    ...table,
+    uuid: metadata['table-uuid'],
+    expected: null,
+    metadataLocation: file.location,
+    places,
+  };
   try {
     await context.store.changePointers([pointer]);
   } catch (error) {
@@ -56,9 +70,10 @@ export async function createTable(
 
 /** `<warehouse>/<namespace levels>/<table>-<uuid>`; the uuid keeps names apart that look alike once made safe for paths. */
 export function defaultLocation(warehouse: string, table: TableName, uuid: string): string {
-  return joinLocation(warehouse, ...table.namespace.map(pathSegment), `${pathSegment(table.name)}-${uuid}`);
+  return joinLocation(warehouse, tablePath(table, uuid));
 }
 
-function pathSegment(name: string): string {
-  return name.replace(/[^\p{L}\p{N}_.=-]/gu, '_').replace(/^\.+$/, '_');
+/** `<warehouse>/<namespace levels>`: what a namespace's `location` is if nobody set another. */
+export function namespaceLocation(warehouse: string, levels: Levels): string {
+  return joinLocation(warehouse, namespacePath(levels));
 }

@@ -1,4 +1,5 @@
 import { isKind, LakeError } from '../../src/errors.ts';
+import { gcEnabled } from '../../src/iceberg/gc-enabled.ts';
 import type { TableName } from '../store/catalog-store.ts';
 import type { CatalogContext } from './context.ts';
 import { currentFile } from './load-table.ts';
@@ -61,7 +62,7 @@ async function withCurrent(
 }
 
 function refuseWithoutCollection({ metadata, location }: MetadataFile): void {
-  if (metadata.properties['gc.enabled']?.toLowerCase() !== 'false') return;
+  if (gcEnabled(metadata)) return;
   throw new LakeError('invalid-argument', 'The table has gc.enabled=false: its files may be shared', {
     where: location,
     hint: 'Nothing was dropped: drop without purge, or set gc.enabled=true first.',

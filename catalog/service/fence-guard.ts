@@ -15,6 +15,7 @@ import { isFenceOf } from './made-fence.ts';
  * A branch that no move touched may also follow the others of its kind; a new one made from an old snapshot needs a fence, since a writer that read the
  * table before the move may be about to create it.
  *
+ * @param unpublished fences of commits that `base` has and the journal does not yet: they guard like those of the journal
  * @returns the fences that the commit brings, guarded as long as those that it replaces
  * @throws LakeError('invalid-argument') with the reason, and until when
  */
@@ -22,12 +23,14 @@ export async function checkFences(
   context: CatalogContext,
   base: TableMetadata | null,
   next: TableMetadata,
+  unpublished: readonly Fence[] = [],
 ): Promise<readonly Fence[]> {
   const changed = Object.entries(next.refs).filter(
     ([name, ref]) => ref.type === 'branch' && branchHead(base, name) !== ref['snapshot-id'],
   );
   if (changed.length === 0) return [];
-  const fences = await context.store.guardedFences(next['table-uuid'], context.clock.now());
+  const guarded = await context.store.guardedFences(next['table-uuid'], context.clock.now());
+  const fences = [...guarded, ...unpublished];
   if (fences.length === 0) return [];
   const guard = new FenceGuard(context, base, next, fences);
   const made: Fence[] = [];

@@ -1,7 +1,7 @@
-import { gunzipSync } from 'node:zlib';
 import type { Clock } from '../../src/clock.ts';
 import { isKind, LakeError } from '../../src/errors.ts';
-import { parseTableMetadata, serializeTableMetadata } from '../../src/iceberg/metadata-json.ts';
+import { encodeTableMetadata } from '../../src/iceberg/metadata-bytes.ts';
+import { parseTableMetadata } from '../../src/iceberg/metadata-json.ts';
 import type { TableMetadata } from '../../src/iceberg/table-metadata.ts';
 import {
   parseViewMetadata,
@@ -10,12 +10,16 @@ import {
 } from '../../src/iceberg/view-metadata.ts';
 import { joinLocation } from '../../src/storage/location.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
+import { type MetadataAsked, metadataAsked } from './events.ts';
+import { MetadataCache } from './metadata-cache.ts';
+import { isGzipped, packed, unpacked } from './metadata-compression.ts';
+import { StandingFiles } from './standing-files.ts';
 
-/** A metadata file: where it lies, what it says, and its text. */
+/** A metadata file: where it lies, what it says, and its JSON in UTF-8, not compressed. */
 export interface MetadataFile<M = TableMetadata> {
   readonly location: string;
   readonly metadata: M;
-  readonly text: string;
+  readonly json: Uint8Array;
 }
 
 /** What tells where a metadata file belongs. */
@@ -27,65 +31,107 @@ interface Located {
 /** How metadata stands in a file. */
 interface Codec<M> {
   parse(text: string): M;
-  serialize(metadata: M): string;
+  encode(metadata: M): Buffer;
 }
 
 export const TABLE_CODEC: Codec<TableMetadata> = {
   parse: parseTableMetadata,
-  serialize: serializeTableMetadata,
+  encode: encodeTableMetadata,
 };
-export const VIEW_CODEC: Codec<ViewMetadata> = { parse: parseViewMetadata, serialize: serializeViewMetadata };
+export const VIEW_CODEC: Codec<ViewMetadata> = {
+  parse: parseViewMetadata,
+  encode: (metadata) => Buffer.from(serializeViewMetadata(metadata)),
+};
 
-const CACHED_FILES = 64;
+/** A larger file that a client names is none of metadata: reading it would take all memory. */
+const MOST_NAMED_BYTES = 256 * 1024 * 1024;
 
-/** Metadata files of tables or views in the object store. They never change, so those read or written last are cached. */
+/** JSON kept in memory; what was parsed of it takes some two to three times as much beside. */
+const CACHED_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Metadata files of tables or views in the object store, those read or written last kept in memory.
+ *
+ * The cache relies on one thing alone: a file under a name never changes once a pointer named it (each is written under a name of its own, never over
+ * another). Which file is a table's current one is asked of the database each time, so that a commit of another server is seen at once, and so is a drop.
+ */
 export class MetadataFiles<M extends Located = TableMetadata> {
   readonly #objects: ObjectStore;
   readonly #clock: Clock;
   readonly #codec: Codec<M>;
-  readonly #cache = new Map<string, MetadataFile<M>>();
+  readonly #cache: MetadataCache<MetadataFile<M>>;
+  readonly #standing: StandingFiles;
 
-  constructor(objects: ObjectStore, clock: Clock, codec: Codec<M>) {
+  constructor(objects: ObjectStore, clock: Clock, codec: Codec<M>, cachedBytes = CACHED_BYTES) {
     this.#objects = objects;
     this.#clock = clock;
     this.#codec = codec;
+    this.#cache = new MetadataCache(cachedBytes);
+    this.#standing = new StandingFiles(objects, clock);
   }
 
   /** Errors: `corrupt` if the file is missing or damaged, `unavailable`. */
   async read(location: string): Promise<MetadataFile<M>> {
     const cached = this.#cache.get(location);
-    if (cached !== undefined) return this.#remember(cached);
-    const bytes = unpacked(await this.#bytes(location), location);
-    return this.#remember({ location, ...this.#parsed(bytes, location) });
+    metadataAsked.publish({ cached: cached !== undefined } satisfies MetadataAsked);
+    if (cached !== undefined) return cached;
+    const json = await unpacked(await this.#bytes(location), location);
+    return this.#cache.keep({ location, metadata: this.#parsed(json, location), json });
   }
 
-  /** As `read`, for a reader who is about to open the table: one whose file was lost is not answered from memory. */
+  /**
+   * As `read`, for a reader who is about to open the table: one whose file was lost is not answered from memory. Of a file that is asked for over and over
+   * this may take up to a second to be noticed (see `StandingFiles`).
+   */
   async readStanding(location: string): Promise<MetadataFile<M>> {
-    if (this.#cache.has(location) && !(await this.#objects.exists(location))) this.#cache.delete(location);
+    if (this.#cache.get(location) !== undefined && !(await this.#standing.stands(location))) {
+      this.#cache.forget(location);
+    }
     return this.read(location);
   }
 
-  /** Writes the file that follows `previous`, durable on return, under a name no other commit uses. */
+  /**
+   * As `read`, of a file that a client names: no pointer need ever have named it, so it may be another one than when it was read last, and anything at all.
+   * Errors: also `invalid-argument` for one that is larger than metadata is.
+   */
+  async readNamed(location: string): Promise<MetadataFile<M>> {
+    this.#cache.forget(location);
+    const size = await this.#sizeOf(location);
+    if (size > MOST_NAMED_BYTES) throw tooLarge(location);
+    const json = await unpacked(await this.#bytes(location), location, MOST_NAMED_BYTES);
+    return this.#cache.keep({ location, metadata: this.#parsed(json, location), json });
+  }
+
+  /**
+   * Writes the file that follows `previous`, durable on return, under a name no other commit uses; gzipped and named as Java does where the table's
+   * properties say so.
+   */
   async write(metadata: M, previous: string | null): Promise<MetadataFile<M>> {
     const folder = metadata.properties['write.metadata.path'] ?? joinLocation(metadata.location, 'metadata');
     const version = `${versionOf(previous) + 1}`.padStart(5, '0');
-    const location = joinLocation(folder, `${version}-${this.#clock.uuid()}.metadata.json`);
-    const text = this.#codec.serialize(metadata);
-    await this.#objects.put(location, new TextEncoder().encode(text), { if: 'absent' });
-    return this.#remember({ location, metadata, text });
+    const isPacked = isGzipped(metadata.properties);
+    const ending = isPacked ? 'gz.metadata.json' : 'metadata.json';
+    const location = joinLocation(folder, `${version}-${this.#clock.uuid()}.${ending}`);
+    const json = this.#codec.encode(metadata);
+    await this.#objects.put(location, isPacked ? await packed(json) : json, { if: 'absent' });
+    return this.#cache.keep({ location, metadata, json });
   }
 
   /** Removes files of a commit that is known to have failed; what cannot be removed is left to orphan removal. */
   async discard(files: readonly MetadataFile<M>[]): Promise<void> {
-    for (const { location } of files) this.#cache.delete(location);
+    for (const { location } of files) this.#cache.forget(location);
     await this.#objects.delete(files.map((file) => file.location)).catch(() => {});
   }
 
+  /** Makes room: no pointer names the file any more. */
+  forget(file: MetadataFile<M>): void {
+    this.#cache.forget(file.location);
+  }
+
   /** Says which file was damaged. */
-  #parsed(bytes: Uint8Array, location: string): { readonly metadata: M; readonly text: string } {
+  #parsed(json: Uint8Array, location: string): M {
     try {
-      const text = utf8Text(bytes);
-      return { metadata: this.#codec.parse(text), text };
+      return this.#codec.parse(utf8Text(json));
     } catch (error) {
       if (!isKind(error, 'corrupt', 'unsupported')) throw error;
       throw new LakeError(error.kind, error.message, {
@@ -96,9 +142,17 @@ export class MetadataFiles<M extends Located = TableMetadata> {
     }
   }
 
-  async #bytes(location: string): Promise<Uint8Array> {
+  async #sizeOf(location: string): Promise<number> {
+    return (await this.#present(location, () => this.#objects.head(location))).size;
+  }
+
+  #bytes(location: string): Promise<Uint8Array> {
+    return this.#present(location, () => this.#objects.get(location));
+  }
+
+  async #present<T>(location: string, work: () => Promise<T>): Promise<T> {
     try {
-      return await this.#objects.get(location);
+      return await work();
     } catch (error) {
       if (!(error instanceof LakeError) || error.kind !== 'not-found') throw error;
       throw new LakeError(
@@ -114,30 +168,13 @@ export class MetadataFiles<M extends Located = TableMetadata> {
       );
     }
   }
-
-  #remember(file: MetadataFile<M>): MetadataFile<M> {
-    this.#cache.delete(file.location);
-    this.#cache.set(file.location, file);
-    for (const oldest of this.#cache.keys()) {
-      if (this.#cache.size <= CACHED_FILES) break;
-      this.#cache.delete(oldest);
-    }
-    return file;
-  }
 }
 
-/** Other writers may compress metadata (`write.metadata.compression-codec`); gzip is told by its first bytes. */
-function unpacked(bytes: Uint8Array, location: string): Uint8Array {
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
-  try {
-    return gunzipSync(bytes);
-  } catch (cause) {
-    throw new LakeError('corrupt', `The metadata file ${location} is damaged: it does not unpack`, {
-      where: location,
-      hint: 'Bring the file back from a backup.',
-      cause,
-    });
-  }
+function tooLarge(location: string): LakeError {
+  return new LakeError('invalid-argument', `${location} is no metadata file: it is too large for one`, {
+    where: location,
+    hint: 'Name a metadata.json file as an Iceberg writer wrote it.',
+  });
 }
 
 function utf8Text(bytes: Uint8Array): string {

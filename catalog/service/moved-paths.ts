@@ -18,6 +18,7 @@ const FILES_PER_QUERY = 1000;
  * old paths: whatever it adds must not name them, or rows would be lost or come back once the old objects are deleted. A table
  * created anew (`base` null) under the uuid of a moved one is held to the same.
  *
+ * @param unpublished see `checkFences`
  * @returns the fences that the commit itself puts on branches (a rollback), to be recorded with the pointer
  * Errors: `conflict` (the writer refreshes and derives anew), `invalid-argument` (a branch set back before its fence).
  */
@@ -26,6 +27,7 @@ export async function checkAgainstMoves(
   base: TableMetadata | null,
   next: TableMetadata,
   updates: readonly TableUpdate[],
+  unpublished: readonly Fence[] = [],
 ): Promise<readonly Fence[]> {
   const uuid = next['table-uuid'];
   if (!(await context.store.hasMoved(uuid))) return [];
@@ -35,7 +37,7 @@ export async function checkAgainstMoves(
     if (update.action !== 'add-snapshot') continue;
     await checkSnapshot(context, uuid, { snapshot: update.snapshot, retained, inspected });
   }
-  return checkFences(context, base, next);
+  return checkFences(context, base, next, unpublished);
 }
 
 interface AddedSnapshot {

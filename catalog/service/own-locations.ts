@@ -1,7 +1,7 @@
 import type { TableMetadata } from '../../src/iceberg/table-metadata.ts';
 
 /** Properties that put files of a table beside its location. */
-const PATHS = [
+export const PATH_PROPERTIES = [
   'write.data.path',
   'write.metadata.path',
   'write.object-storage.path',
@@ -28,9 +28,10 @@ export function objectOf(location: string): string {
  * uuid. A file that lies elsewhere (added in place, shared) may belong to somebody that this catalog does not know.
  */
 export function liesInOwnFolders(metadata: TableMetadata): (location: string) => boolean {
-  const folders = [metadata.location, ...PATHS.flatMap((path) => metadata.properties[path] ?? [])].map(
-    (folder) => `${objectOf(folder).replace(/\/$/, '')}/`,
-  );
+  const folders = [
+    metadata.location,
+    ...PATH_PROPERTIES.flatMap((path) => metadata.properties[path] ?? []),
+  ].map((folder) => `${objectOf(folder).replace(/\/$/, '')}/`);
   const tierFolder = `-${metadata['table-uuid']}/`;
   return (location) => {
     const object = objectOf(location);

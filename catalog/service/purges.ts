@@ -109,7 +109,7 @@ export class Purges {
 
   async #keepNamed(dropped: DroppedTable): Promise<number> {
     let kept = 0;
-    for await (const pointer of this.#others(dropped)) {
+    for (const pointer of await this.#others()) {
       const file = await this.#context.files.read(pointer.metadataLocation);
       for await (const batch of batches(reachableFiles(this.#context, file, 'fail'))) {
         this.#checkStopped();
@@ -119,14 +119,10 @@ export class Purges {
     return kept;
   }
 
-  async *#others(dropped: DroppedTable): AsyncIterable<TablePointer> {
-    yield* await this.#context.store.allTables();
-    for (let after = ''; ; ) {
-      const page = await this.#context.store.listDropped(['dropped'], { after, limit: BATCH });
-      for (const other of page.rows) if (other.id !== dropped.id) yield other;
-      if (page.next === null) return;
-      after = page.next;
-    }
+  /** Asked for at one moment: a table that is dropped or brought back meanwhile must be found once at least. */
+  async #others(): Promise<readonly TablePointer[]> {
+    const standing = await this.#context.store.allStanding();
+    return standing.filter(({ kind }) => kind !== 'view');
   }
 
   async #delete(dropped: DroppedTable): Promise<number> {

@@ -6,6 +6,7 @@ import type { CatalogContext } from './context.ts';
 import { requireFreeName } from './free-name.ts';
 import type { MetadataFile } from './metadata-files.ts';
 import { checkAgainstMoves } from './moved-paths.ts';
+import { filesOfMetadata } from './table-places.ts';
 
 /**
  * Gives a name to a table whose metadata file exists (REST spec: `registerTable`). With `overwrite` a table that has the name is
@@ -19,17 +20,36 @@ import { checkAgainstMoves } from './moved-paths.ts';
 export async function registerTable(
   context: CatalogContext,
   table: TableName,
-  request: { readonly metadataLocation: string; readonly overwrite: boolean },
+  request: {
+    readonly metadataLocation: string;
+    readonly overwrite: boolean;
+    /** Throws if the caller may not take the uuid. */
+    readonly claimUuid: (uuid: string) => Promise<void>;
+  },
 ): Promise<MetadataFile> {
   const present = request.overwrite ? await replaceable(context, table) : null;
   if (present === null) await requireFreeName(context, table, 'Table');
+  const standing = present === null ? null : await standingMetadata(context, present);
+  context.places.requireReadable(request.metadataLocation, standing);
   const file = await given(context.files, request.metadataLocation);
   const { metadata } = file;
   const uuid = metadata['table-uuid'];
-  await checkMoves(context, file, present?.uuid === uuid ? present : null);
+  await request.claimUuid(uuid);
+  const same = present?.uuid === uuid ? present : null;
+  const before = same === null ? null : (await context.files.read(same.metadataLocation)).metadata;
+  const places = await context.places.toRegister(
+    { kind: 'table', uuid },
+    file,
+    before,
+    filesOfMetadata(metadata),
+  );
+  await checkMoves(context, file, same);
   const pointer = { ...table, uuid, metadataLocation: file.location };
   const replaced = present === null || present.uuid === uuid ? null : record(context);
-  await context.store.registerTable({ ...pointer, expected: present?.metadataLocation ?? null }, replaced);
+  await context.store.registerTable(
+    { ...pointer, expected: present?.metadataLocation ?? null, places },
+    replaced,
+  );
   return file;
 }
 
@@ -40,12 +60,16 @@ export async function registerView(
   metadataLocation: string,
 ): Promise<MetadataFile<ViewMetadata>> {
   await requireFreeName(context, view, 'View');
+  context.places.requireReadable(metadataLocation, null);
   const file = await given(context.viewFiles, metadataLocation);
+  const uuid = file.metadata['view-uuid'];
+  const places = await context.places.toRegister({ kind: 'view', uuid }, file, null, []);
   await context.store.changeView({
     ...view,
-    uuid: file.metadata['view-uuid'],
+    uuid,
     expected: null,
     metadataLocation: file.location,
+    places,
   });
   return file;
 }
@@ -73,13 +97,25 @@ async function checkMoves(
   throw movedOn(`${file.location} is older than table ${tableText(present)}, whose files have moved since`);
 }
 
-/** A metadata file that the client names: what is wrong with it is the client's to mend. */
-async function given<F>(files: { read(location: string): Promise<F> }, location: string): Promise<F> {
+/** Null for metadata that is lost or damaged: another file is registered over it. */
+async function standingMetadata(context: CatalogContext, { metadataLocation }: TablePointer) {
   try {
-    return await files.read(location);
+    return (await context.files.read(metadataLocation)).metadata;
+  } catch (error) {
+    if (isKind(error, 'corrupt', 'unsupported')) return null;
+    throw error;
+  }
+}
+
+/** A metadata file that the client names: what is wrong with it is the client's to mend. */
+async function given<F>(files: { readNamed(location: string): Promise<F> }, location: string): Promise<F> {
+  try {
+    return await files.readNamed(location);
   } catch (error) {
     if (!isKind(error, 'corrupt') || error.context['missing'] === true) throw error;
-    throw new LakeError('invalid-argument', `${location} is no metadata file: ${error.message}`, {
+    // Text of the file is not told: it may be anybody's.
+    const why = error.message.startsWith('not valid JSON') ? 'it is no JSON' : error.message;
+    throw new LakeError('invalid-argument', `${location} is no metadata file: ${why}`, {
       where: location,
       hint: 'Nothing was registered: name a metadata.json file as an Iceberg writer wrote it.',
       cause: error,

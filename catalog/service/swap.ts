@@ -35,6 +35,11 @@ export async function swapRelocation(
   }
   const base = await context.files.read(pointer.metadataLocation);
   refuseV1(base.metadata, tableText(relocation));
+  await context.places.requireOwn(
+    base.metadata,
+    base.metadata,
+    listsOf(request).map((location) => ({ named: 'manifest list', location })),
+  );
   await requireManifestLists(context, request);
   const file = await context.files.write(swapped(base, request, context.clock.now()), base.location);
   try {
@@ -62,13 +67,16 @@ function refuseV1(metadata: TableMetadata, name: string): void {
   });
 }
 
+function listsOf({ snapshots, fences }: SwapRequest): readonly string[] {
+  return [
+    ...snapshots.map((snapshot) => snapshot.manifestList),
+    ...fences.map((fence) => fence.snapshot['manifest-list']),
+  ];
+}
+
 /** A pointer to a list that is not there would make a snapshot unreadable for good. */
 async function requireManifestLists(context: CatalogContext, request: SwapRequest): Promise<void> {
-  const lists = [
-    ...request.snapshots.map((snapshot) => snapshot.manifestList),
-    ...request.fences.map((fence) => fence.snapshot['manifest-list']),
-  ];
-  for (const list of lists) {
+  for (const list of listsOf(request)) {
     if (await context.objects.exists(list)) continue;
     throw new LakeError('invalid-argument', `There is no manifest list ${list}`, {
       hint: 'Nothing was swapped: write the manifest lists first.',

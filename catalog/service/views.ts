@@ -84,6 +84,11 @@ async function publish(
   base: ViewFile | null,
   next: ViewMetadata,
 ): Promise<ViewFile> {
+  const places = await context.places.toTake(
+    { kind: 'view', uuid: next['view-uuid'] },
+    base?.metadata ?? null,
+    next,
+  );
   const file = await context.viewFiles.write(next, base?.location ?? null);
   try {
     await context.store.changeView({
@@ -91,6 +96,7 @@ async function publish(
       uuid: next['view-uuid'],
       expected: base?.location ?? null,
       metadataLocation: file.location,
+      places,
     });
   } catch (error) {
     if (surelyRefused(error)) await context.viewFiles.discard([file]);

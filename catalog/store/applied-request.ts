@@ -11,19 +11,20 @@ export interface AppliedRequest {
   readonly replayed: boolean;
 }
 
-const running = new AsyncLocalStorage<AppliedRequest>();
+const running = new AsyncLocalStorage<readonly AppliedRequest[]>();
 
-/** Runs `work` as the given request: every change of the store in it notes the request's key in its own transaction. */
-export function runAs<T>(request: AppliedRequest, work: () => T): T {
-  return running.run(request, work);
+/** Runs `work` as the given requests: every change of the store in it notes their keys in its own transaction. */
+export function runAs<T>(requests: readonly AppliedRequest[], work: () => T): T {
+  return running.run(requests, work);
 }
 
 /**
- * The request that the caller works for, if it carries a key. A store writes it down in the transaction of the change itself: after
- * a crash between the change and the answer, a repeated request is known to have been applied.
+ * The requests that the caller works for, so far as they carry a key: several, where their changes are made as one. A store writes them
+ * down in the transaction of the change itself: after a crash between the change and the answer, a repeated request is known to have
+ * been applied.
  */
-export function appliedRequest(): AppliedRequest | undefined {
-  return running.getStore();
+export function appliedRequests(): readonly AppliedRequest[] {
+  return running.getStore() ?? [];
 }
 
 /** Runs `work` for nobody's request: what goes on after the answer is no part of it. */

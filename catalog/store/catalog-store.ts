@@ -1,11 +1,11 @@
-/** A namespace's levels, outermost first. */
-export type Levels = readonly string[];
+import type { AccessStore } from './access-store.ts';
+import type { Maintenance } from './maintenance.ts';
+import type { Page, PageRequest } from './page.ts';
+import type { CatalogSizes } from './sizes.ts';
+import type { Levels, TableName } from './table-name.ts';
 
-/** Which table: its namespace and name. */
-export interface TableName {
-  readonly namespace: Levels;
-  readonly name: string;
-}
+export type { Page, PageRequest } from './page.ts';
+export type { Levels, TableName } from './table-name.ts';
 
 /** What the catalog keeps of a table: the pointer to its metadata file. */
 export interface TablePointer extends TableName {
@@ -13,22 +13,38 @@ export interface TablePointer extends TableName {
   readonly metadataLocation: string;
 }
 
+/** Whose places they are. */
+export interface PlaceOwner {
+  readonly kind: 'table' | 'view';
+  readonly uuid: string;
+}
+
 /** Something whose files have to stay: a table, a view, or a dropped table that can be brought back. */
 export interface StandingPointer extends TablePointer {
   readonly kind: 'table' | 'view' | 'dropped';
 }
 
+/** A folder that a table or view takes; see `table-places.ts`. */
+export interface TablePlace {
+  /** The same for all that any store or reader could take for the same folder (`placeKey`); folders below it begin with it. */
+  readonly place: string;
+  readonly location: string;
+  /** At the ends of names in it, in lower case: a folder named after another table is that table's. */
+  readonly uuids: readonly string[];
+  /**
+   * It may be the very place of a dropped table of the same namespace, which then cannot come back as long as it is: whoever makes a
+   * table in a namespace had every right on those dropped from it.
+   */
+  readonly mayInherit?: boolean;
+}
+
 /** A compare-and-set of a table's pointer; `expected` null creates the table. */
 export interface PointerChange extends TablePointer {
   readonly expected: string | null;
+  /** Places to take in the same transaction, which then has to be alone: `invalid-argument` if one meets another's. */
+  readonly places?: readonly TablePlace[];
   /** Fences that the commit itself puts on branches, to be guarded from now on. */
   readonly fences?: readonly Fence[];
-}
-
-/** One page: rows after `after` in the order of their keys; all rows without `limit`. */
-export interface PageRequest {
-  readonly after?: string;
-  readonly limit?: number;
 }
 
 /**
@@ -155,17 +171,28 @@ export interface Swap {
   readonly nowMs: number;
 }
 
-/** A page with the key to go on after, null on the last one. */
-export interface Page<T> {
-  readonly rows: readonly T[];
-  readonly next: string | null;
+/** The folders that tables and views take (`table-places.ts`). */
+export interface PlaceStore {
+  /** What stands without a place: from before places were kept. */
+  unplaced(): Promise<readonly StandingPointer[]>;
+  /** Notes places without a check. */
+  addPlaces(owner: PlaceOwner, places: readonly TablePlace[]): Promise<void>;
+  /** Takes places for a table that stands. `invalid-argument` if one meets another's. */
+  claimPlaces(owner: PlaceOwner, places: readonly TablePlace[]): Promise<void>;
+  /** The first of `places` that meets another's. Of which namespace the dropped tables are that may be inherited is for `claimPlaces` to see. */
+  takenPlace(owner: PlaceOwner, places: readonly TablePlace[]): Promise<TablePlace | null>;
+  /** The locations that a table or view has or had. */
+  placesOf(owner: PlaceOwner): Promise<readonly string[]>;
 }
 
 /**
  * What the catalog keeps: pointers and namespaces, and for relocations leases, journal and ledger. Each method is one transaction.
  * Errors besides the ones named: `unavailable` (nothing was applied), `unknown-outcome` (a commit failed in the middle).
  */
-export interface CatalogStore {
+export interface CatalogStore extends PlaceStore {
+  /** Who may do what. */
+  readonly access: AccessStore;
+
   /** Children of `parent` (the outermost ones without it). `not-found` for a parent that does not exist. */
   listNamespaces(parent: Levels, page: PageRequest): Promise<Page<Levels>>;
   /** Creates it with the parents that are missing. `already-exists`. */
@@ -195,7 +222,7 @@ export interface CatalogStore {
   listDropped(states: readonly DropState[], page: PageRequest): Promise<Page<DroppedTable>>;
   /** `not-found`. */
   getDropped(id: string): Promise<DroppedTable>;
-  /** Under its old name if `to` is null. `not-found`, `already-exists`, `conflict` if its purge began. */
+  /** Under its old name if `to` is null. `not-found`, `already-exists`, `conflict` if its purge began or another table lies in its place. */
   undrop(id: string, to: TableName | null): Promise<TablePointer>;
   /** `conflict` if it began already. */
   startPurge(id: string): Promise<void>;
@@ -216,8 +243,11 @@ export interface CatalogStore {
   listMetricsReports(tableUuid: string, page: PageRequest): Promise<Page<MetricsReport>>;
 
   findIdempotencyRecord(key: string): Promise<IdempotencyRecord | null>;
-  /** Keeps a final answer; forgets records older than `forgetBeforeMs`. */
-  saveIdempotencyRecord(record: IdempotencyRecord, forgetBeforeMs: number): Promise<void>;
+  /**
+   * Keeps a final answer; forgets records older than `forgetBeforeMs`. False for a refusal of a request that was applied meanwhile, by another
+   * server: that it was stays noted.
+   */
+  saveIdempotencyRecord(record: IdempotencyRecord, forgetBeforeMs: number): Promise<boolean>;
 
   /** `not-found` for the table or the namespace, `already-exists` if a table or view has the name. */
   renameTable(from: TableName, to: TableName): Promise<void>;
@@ -269,5 +299,11 @@ export interface CatalogStore {
   dataMovedTo(tableUuid: string, locations: readonly string[], nowMs: number): Promise<readonly string[]>;
   /** Fences still guarded at `nowMs`. */
   guardedFences(tableUuid: string, nowMs: number): Promise<readonly Fence[]>;
+
+  /** Null while the catalog works as usual. Else all that changes tables, namespaces and moves is refused: `unavailable`. */
+  findMaintenance(): Promise<Maintenance | null>;
+  /** When it is done, no change is under way any more that has not seen it. */
+  setMaintenance(maintenance: Maintenance | null): Promise<void>;
+  sizes(nowMs: number): Promise<CatalogSizes>;
   close(): Promise<void>;
 }

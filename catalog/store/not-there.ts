@@ -1,5 +1,5 @@
 import { LakeError } from '../../src/errors.ts';
-import type { Levels, TableName } from './catalog-store.ts';
+import type { Levels, TableName } from './table-name.ts';
 
 /** `a.b.t`, for messages. */
 export function tableText(table: TableName): string {
@@ -44,4 +44,15 @@ export function movedOn(what: string): LakeError {
   return new LakeError('conflict', what, {
     hint: 'Nothing was committed: refresh, and derive the change anew.',
   });
+}
+
+/** A dropped table cannot come back: another one was made at its location. */
+export function placeLost(table: TableName): LakeError {
+  return new LakeError(
+    'conflict',
+    `Another table lies at the location of the dropped table ${tableText(table)}`,
+    {
+      hint: 'Nothing was changed: drop and purge the other one first, or leave this one.',
+    },
+  );
 }

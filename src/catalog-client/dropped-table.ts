@@ -43,3 +43,11 @@ export async function undrop(catalog: Catalog, id: string, to?: TableIdentifier)
   );
   return { namespace, name: table };
 }
+
+/**
+ * Deletes a dropped table's files for good: what no other table names; the catalog goes on with it by itself. Errors: `not-found`, `conflict` if that began
+ * already, `invalid-argument` where `gc.enabled` is false.
+ */
+export async function purgeDropped(catalog: Catalog, id: string): Promise<void> {
+  await catalog.extension('POST', `/lake/v1/dropped-tables/${encodeURIComponent(id)}/purge`);
+}

@@ -1,6 +1,6 @@
 import { buildCatalogApp } from '../../catalog/app.ts';
 import type { CatalogTier } from '../../catalog/service/context.ts';
-import { SqliteStore } from '../../catalog/store/sqlite.ts';
+import { openCatalogStore } from '../../catalog/store/open-store.ts';
 import type { Clock } from '../clock.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { openStore } from '../storage/store.ts';
@@ -13,17 +13,21 @@ export interface EmbeddedCatalogOptions {
   /** Location below which new tables are born. */
   readonly warehouse: string;
   readonly tiers?: readonly CatalogTier[];
+  /** What tables lie below besides. */
+  readonly roots?: readonly string[];
+  /** Further prefixes that tables may be given or registered at. */
+  readonly allowedLocations?: readonly string[];
   readonly clock: Clock;
   readonly objects?: ObjectStore;
 }
 
 /**
  * The catalog service inside this process: the same protocol as over HTTP, without a socket. Several processes may have the same
- * file open. Errors: those of `SqliteStore.open`.
+ * file open. Errors: those of `openCatalogStore`.
  */
 export async function openEmbeddedCatalog(options: EmbeddedCatalogOptions): Promise<Catalog> {
-  const { database, warehouse, tiers, clock, objects = openStore() } = options;
-  const store = await SqliteStore.open(database, clock);
+  const { database, warehouse, tiers, roots, allowedLocations, clock, objects = openStore() } = options;
+  const store = await openCatalogStore(database, clock);
   const app = buildCatalogApp({
     store,
     objects,
@@ -31,6 +35,8 @@ export async function openEmbeddedCatalog(options: EmbeddedCatalogOptions): Prom
     warehouse,
     awaitPurges: true,
     ...(tiers === undefined ? {} : { tiers }),
+    ...(roots === undefined ? {} : { roots }),
+    ...(allowedLocations === undefined ? {} : { allowedLocations }),
   });
   const inject = async (url: string, init: RequestInit): Promise<Response> => {
     const answer = await app.inject({

@@ -1,4 +1,4 @@
-import type { Catalog, TableIdentifier } from './catalog.ts';
+import type { Catalog, Namespace, TableIdentifier } from './catalog.ts';
 
 /** A table as a listing of the whole catalog has it. */
 export interface ListedTable extends TableIdentifier {
@@ -29,4 +29,13 @@ export function listStanding(catalog: Catalog): Promise<StandingListing> {
  */
 export async function listEveryTable(catalog: Catalog): Promise<readonly ListedTable[]> {
   return (await listStanding(catalog)).tables;
+}
+
+/** The names of all tables, namespaces within namespaces included, as any catalog tells them: one that is renamed meanwhile may be missed. */
+export async function tableNames(catalog: Catalog, parent?: Namespace): Promise<TableIdentifier[]> {
+  const names: TableIdentifier[] = [];
+  for (const namespace of await catalog.listNamespaces(parent)) {
+    names.push(...(await catalog.listTables(namespace)), ...(await tableNames(catalog, namespace)));
+  }
+  return names;
 }

@@ -9,6 +9,7 @@ import type {
   TableCommit,
   TableIdentifier,
 } from './catalog.ts';
+import { Credential } from './credential.ts';
 import { field, fromFailure, fromResponse } from './response-error.ts';
 
 type Method = 'GET' | 'HEAD' | 'POST' | 'DELETE';
@@ -19,6 +20,8 @@ export interface RestCatalogOptions {
   readonly warehouse?: string;
   /** Bearer token. */
   readonly token?: string;
+  /** `client id:secret`, for which the catalog gives tokens. */
+  readonly credential?: string;
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
   /** Milliseconds until a request counts as unanswered. */
   readonly timeoutMs?: number;
@@ -27,17 +30,38 @@ export interface RestCatalogOptions {
 }
 
 const TIMEOUT_MS = 120_000;
-const LEVEL_SEPARATOR = '\u001f';
+/** Between the levels of a namespace in a path, as the path has it. */
+const UNIT_SEPARATOR = '%1F';
+
+/** What the catalog's config says of its paths (REST spec: `getConfig`). */
+interface Address {
+  /** `<uri>/v1[/<prefix>]` */
+  readonly base: string;
+  /** Percent-encoded. */
+  readonly separator: string;
+}
 
 /** An Iceberg REST catalog reached over HTTP. See `Catalog` for the promises and errors. */
 export class RestCatalog implements Catalog {
   readonly #options: RestCatalogOptions;
   readonly #uri: string;
-  #base: Promise<string> | null = null;
+  readonly #credential: Credential | null;
+  #address: Promise<Address> | null = null;
 
   constructor(options: RestCatalogOptions) {
     this.#options = options;
     this.#uri = options.uri.replace(/\/+$/, '').replace(/\/v1$/, '');
+    const { credential, fetch: send = fetch, timeoutMs = TIMEOUT_MS } = options;
+    this.#credential =
+      credential === undefined
+        ? null
+        : new Credential({
+            uri: this.#uri,
+            credential,
+            send,
+            timeoutMs,
+            elapsedMs: () => performance.now(),
+          });
   }
 
   async listNamespaces(parent: Namespace = []): Promise<Namespace[]> {
@@ -125,27 +149,34 @@ export class RestCatalog implements Catalog {
     await this.#options.onClose?.();
   }
 
-  /** Base of all paths: `<uri>/v1[/<prefix>]`, the prefix being what the catalog's config says (REST spec: `getConfig`). */
-  async #resolvedBase(): Promise<string> {
-    this.#base ??= this.#askConfig();
+  async #resolved(): Promise<Address> {
+    this.#address ??= this.#askConfig();
     try {
-      return await this.#base;
+      return await this.#address;
     } catch (error) {
-      this.#base = null;
+      this.#address = null;
       throw error;
     }
   }
 
-  async #askConfig(): Promise<string> {
+  async #askConfig(): Promise<Address> {
     const { warehouse } = this.#options;
     const query = warehouse === undefined ? '' : `?warehouse=${encodeURIComponent(warehouse)}`;
     const config = await this.#request('GET', `${this.#uri}/v1/config${query}`);
-    const prefix = field(field(config, 'overrides'), 'prefix') ?? field(field(config, 'defaults'), 'prefix');
-    return typeof prefix === 'string' && prefix !== '' ? `${this.#uri}/v1/${prefix}` : `${this.#uri}/v1`;
+    const said = (name: string): string => {
+      const value = field(field(config, 'overrides'), name) ?? field(field(config, 'defaults'), name);
+      return typeof value === 'string' ? value : '';
+    };
+    const prefix = said('prefix');
+    return {
+      base: prefix === '' ? `${this.#uri}/v1` : `${this.#uri}/v1/${prefix}`,
+      separator: said('namespace-separator') || UNIT_SEPARATOR,
+    };
   }
 
   async #call(method: Method, path: string, body?: unknown): Promise<unknown> {
-    return this.#request(method, `${await this.#resolvedBase()}/${path}`, body);
+    const { base, separator } = await this.#resolved();
+    return this.#request(method, `${base}/${withSeparator(path, separator)}`, body);
   }
 
   async #isThere(path: string): Promise<boolean> {
@@ -171,8 +202,20 @@ export class RestCatalog implements Catalog {
     return rows;
   }
 
+  /** A request with a token; once more with another one if the catalog refuses it (401), as nothing was done then. */
   async #request(method: Method, url: string, body?: unknown): Promise<unknown> {
-    const { token, fetch: send = fetch, timeoutMs = TIMEOUT_MS } = this.#options;
+    const token = this.#options.token ?? (await this.#credential?.token());
+    try {
+      return await this.#send(method, url, body, token);
+    } catch (error) {
+      const isRefused = error instanceof LakeError && error.context['status'] === 401;
+      if (!isRefused || this.#credential === null || token === undefined) throw error;
+      return this.#send(method, url, body, await this.#credential.renewed(token));
+    }
+  }
+
+  async #send(method: Method, url: string, body: unknown, token: string | undefined): Promise<unknown> {
+    const { fetch: send = fetch, timeoutMs = TIMEOUT_MS } = this.#options;
     const changes = method === 'POST' || method === 'DELETE';
     let response: Response;
     let text: string;
@@ -227,7 +270,14 @@ function redirected(url: string, response: Response): LakeError {
 }
 
 function namespacePath(namespace: Namespace): string {
-  return encodeURIComponent(namespace.join(LEVEL_SEPARATOR));
+  return namespace.map(encodeURIComponent).join(UNIT_SEPARATOR);
+}
+
+/** A path whose names hold the catalog's own separator keeps U+001F, which every catalog has to take. */
+function withSeparator(path: string, separator: string): string {
+  const names = path.replaceAll(UNIT_SEPARATOR, '');
+  if (separator === UNIT_SEPARATOR || names.includes(decodeURIComponent(separator))) return path;
+  return names.includes(separator) ? path : path.replaceAll(UNIT_SEPARATOR, separator);
 }
 
 function tablePath(identifier: TableIdentifier): string {

@@ -1,24 +1,13 @@
-import type { Catalog, Namespace, TableIdentifier } from '../catalog-client/catalog.ts';
+import type { Catalog } from '../catalog-client/catalog.ts';
+import { tableNames } from '../catalog-client/listed-table.ts';
 import { isKind, LakeError } from '../errors.ts';
 import { nearestName } from '../iceberg/nearest-name.ts';
 import type { LakeContext } from '../table/context.ts';
 import { openTable, parseTableName, type Table, tableName } from '../table/table.ts';
 
-/** Every table of the catalog, namespaces within namespaces included, in the order of their names. */
-export async function allTables(catalog: Catalog, parent?: Namespace): Promise<TableIdentifier[]> {
-  const namespaces = await catalog.listNamespaces(parent);
-  const below = await Promise.all(
-    namespaces.map(async (namespace) => [
-      ...(await catalog.listTables(namespace)),
-      ...(await allTables(catalog, namespace)),
-    ]),
-  );
-  return below.flat().sort((a, b) => (tableName(a) < tableName(b) ? -1 : 1));
-}
-
 /** The error for a table that is not there, with the nearest name of those that are. */
 export async function noSuchTable(catalog: Catalog, name: string): Promise<LakeError> {
-  const names = (await allTables(catalog)).map(tableName);
+  const names = (await tableNames(catalog)).map(tableName).sort();
   const nearest = nearestName(name, names);
   const list =
     names.length === 0

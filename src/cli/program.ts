@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { LakeError } from '../errors.ts';
 import type { CommandResult, Runner } from './command.ts';
@@ -118,6 +119,7 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
       yes: options.yes === true,
     });
     try {
+      await refuseMissingFolder(session.directory);
       exitCode = (await body(session)) ?? EXIT.done;
     } finally {
       await session.close();
@@ -137,6 +139,16 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
       debug: program.opts<Partial<GlobalOptions>>().logLevel === 'debug',
     });
   }
+}
+
+/** A project above would be taken instead, and something done to another lake than was meant. */
+async function refuseMissingFolder(folder: string): Promise<void> {
+  const found = await stat(folder).catch(() => null);
+  if (found?.isDirectory() === true) return;
+  const what = found === null ? 'does not exist' : 'is no folder';
+  throw new LakeError('usage', `-C: ${folder} ${what}`, {
+    hint: 'Nothing was done. Name the folder of a project.',
+  });
 }
 
 function muteCommander(command: Command, terminal: Terminal): void {

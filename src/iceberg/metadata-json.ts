@@ -48,33 +48,13 @@ export function tableMetadataOf(json: unknown): TableMetadata {
  * snapshot"; version 1 gets its own `schema` and `partition-spec` beside the lists, and no sequence numbers.
  */
 export function serializeTableMetadata(metadata: TableMetadata): string {
-  const {
-    snapshots,
-    'snapshot-log': log,
-    ...rest
-  }: JsonObject = metadata['format-version'] === 1 ? { ...toVersion1(metadata) } : { ...metadata };
-  const lists = { snapshots, 'snapshot-log': log };
-  const parts = Object.entries(lists).flatMap(([name, list]) =>
-    list === undefined ? [] : [`"${name}":${listText(list)}`],
-  );
-  const text = stringifyJson(rest);
-  return `${text.slice(0, -1)}${text === '{}' ? '' : ','}${parts.join(',')}}`;
+  return stringifyJson(Object.fromEntries(metadataFields(metadata)));
 }
 
-const texts = new WeakMap<object, string>();
-
-/** A list that grows with every commit while its elements stay the same objects: each is rendered once. */
-function listText(list: unknown): string {
-  if (!Array.isArray(list)) return stringifyJson(list);
-  return `[${list.map((item: unknown) => (isObject(item) ? elementText(item) : stringifyJson(item))).join(',')}]`;
-}
-
-function elementText(element: object): string {
-  const known = texts.get(element);
-  if (known !== undefined) return known;
-  const text = stringifyJson(element);
-  texts.set(element, text);
-  return text;
+/** The fields of the JSON, in their order. */
+export function metadataFields(metadata: TableMetadata): readonly (readonly [string, unknown])[] {
+  const json = metadata['format-version'] === 1 ? toVersion1(metadata) : metadata;
+  return Object.entries(json).filter(([, value]) => value !== undefined);
 }
 
 function fromVersion1(json: JsonObject): JsonObject {

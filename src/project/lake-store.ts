@@ -32,3 +32,15 @@ export async function openLakeStore(config: StoredLake, clock: Clock): Promise<O
     })),
   });
 }
+
+/** The S3 servers of a lake, and which locations each holds; `prefix` is null for all that no tier of its own has. None for a lake without S3. */
+export function s3ServersOf(
+  config: StoredLake,
+): readonly { readonly prefix: string | null; readonly settings: S3Settings }[] {
+  const tiers = config.tiers.filter((tier) => isS3(tier.location));
+  if (tiers.length === 0 && !isS3(config.warehouse)) return [];
+  const own = tiers.flatMap(({ location, storage }) =>
+    storage === undefined ? [] : [{ prefix: location, settings: storage }],
+  );
+  return [...own, { prefix: null, settings: config.storage }];
+}

@@ -4,9 +4,10 @@ import type { Catalog } from '../catalog-client/catalog.ts';
 import { openEmbeddedCatalog } from '../catalog-client/embedded.ts';
 import { RestCatalog } from '../catalog-client/rest-client.ts';
 import type { Clock } from '../clock.ts';
-import type { LakeConfig } from '../config.ts';
+import { isDatabaseUrl, type LakeConfig } from '../config.ts';
 import { LakeError } from '../errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { checkStoresOnce } from './checked-stores.ts';
 import { openLakeStore } from './lake-store.ts';
 
 /** An open project: what commands work on. It is a `LakeContext` too. */
@@ -23,26 +24,28 @@ export interface Lake {
  * Opens the catalog (in this process, or by its REST protocol) and the object store of a project. Two
  * processes may have one project open at once.
  *
- * @throws LakeError `unavailable` where the catalog's folder cannot be made or the catalog does not answer
+ * @throws LakeError `unsupported` for a store that ignores conditional writes (see `checkStoresOnce`), `unavailable` where the catalog's folder cannot be made or the catalog does not answer
  */
 export async function openLake(config: LakeConfig, clock: Clock): Promise<Lake> {
   const objects = await openLakeStore(config, clock);
+  await checkStoresOnce(config, objects, clock);
   const catalog = await openCatalog(config, clock, objects);
   return { config, catalog, objects, clock, close: () => catalog.close() };
 }
 
 async function openCatalog(config: LakeConfig, clock: Clock, objects: ObjectStore): Promise<Catalog> {
   if (config.catalog.kind === 'rest') {
-    const { uri, warehouse, token } = config.catalog;
+    const { uri, warehouse, token, credential } = config.catalog;
     return new RestCatalog({
       uri,
       ...(warehouse === undefined ? {} : { warehouse }),
       ...(token === undefined ? {} : { token }),
+      ...(credential === undefined ? {} : { credential }),
     });
   }
   const { database } = config.catalog;
   try {
-    await mkdir(dirname(database), { recursive: true });
+    if (!isDatabaseUrl(database)) await mkdir(dirname(database), { recursive: true });
   } catch (cause) {
     throw new LakeError('unavailable', `cannot make the catalog's folder ${dirname(database)}`, {
       where: config.file,
@@ -53,5 +56,13 @@ async function openCatalog(config: LakeConfig, clock: Clock, objects: ObjectStor
   const tiers = config.tiers.map(({ name, location }) => ({ name, location }));
   const hottest = config.tiers[0];
   if (hottest === undefined) throw new LakeError('internal', 'a lake without tiers');
-  return openEmbeddedCatalog({ database, warehouse: hottest.location, tiers, clock, objects });
+  return openEmbeddedCatalog({
+    database,
+    warehouse: hottest.location,
+    tiers,
+    roots: [config.warehouse],
+    allowedLocations: config.serve.allowedLocations,
+    clock,
+    objects,
+  });
 }

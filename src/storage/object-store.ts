@@ -9,6 +9,16 @@ export interface ObjectHead {
   readonly etag: string;
   /** A checksum over the whole object that the store itself computed, as `<algorithm>:<value>`; not every store keeps one. */
   readonly checksum?: string;
+  /** For an object of an archive class alone: whether its bytes can be read. A thawed one freezes again after some days. */
+  readonly archive?: 'frozen' | 'thawing' | 'thawed';
+}
+
+/** How the bytes of an archived object are made readable. */
+export interface ThawOptions {
+  /** Days that they stay so. */
+  readonly days: number;
+  /** The quicker, the dearer; minutes, hours, or half a day. */
+  readonly speed: 'expedited' | 'standard' | 'bulk';
 }
 
 export interface CopyOptions {
@@ -41,6 +51,8 @@ export interface ObjectStore {
   list(prefix: string, options?: { readonly pageSize?: number }): AsyncIterable<readonly ObjectHead[]>;
   /** Deletes objects; ones that are gone already are fine. */
   delete(locations: readonly string[]): Promise<void>;
+  /** Asks the store to make an archived object readable for a time; `head` tells when it is. Asked again, or for any other object, it does no harm. */
+  restore(location: string, options: ThawOptions): Promise<void>;
   /** SHA-256 of an object's bytes in hex. */
   checksum(location: string): Promise<string>;
 }

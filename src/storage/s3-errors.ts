@@ -41,7 +41,11 @@ const CODES: Readonly<Record<string, Meaning>> = {
   },
   InvalidObjectState: {
     kind: 'unavailable',
-    hint: 'The object lies in an archive class and must be restored on the server before it can be read.',
+    hint: 'The object lies in an archive class and cannot be read as it is: bring its partition back with `lake tier restore TABLE --partitions FROM..TO`, which asks the server for its bytes and waits for them.',
+  },
+  GlacierExpeditedRetrievalNotAvailable: {
+    kind: 'unavailable',
+    hint: 'The server has no room for expedited retrievals now: try again later, or without --thaw expedited.',
   },
   SlowDown: SLOW,
   ServiceUnavailable: SLOW,

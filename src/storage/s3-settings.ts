@@ -8,4 +8,16 @@ export interface S3Settings {
   readonly accessKeyId?: string;
   readonly secretAccessKey?: string;
   readonly sessionToken?: string;
+  /** How clients of the catalog get credentials of their own for a table; absent if they do not. */
+  readonly sts?: StsSettings;
+}
+
+/** The server's Security Token Service. */
+export interface StsSettings {
+  /** Default: the S3 server's, or AWS's. */
+  readonly endpoint?: string;
+  readonly region?: string;
+  /** The role that is assumed. AWS needs it; MinIO takes any. */
+  readonly roleArn?: string;
+  readonly externalId?: string;
 }

@@ -12,8 +12,10 @@ import {
 } from '@aws-sdk/client-s3';
 import type { Clock } from '../clock.ts';
 import { LakeError } from '../errors.ts';
-import type { CopyOptions, ObjectHead, ObjectStore, PutOptions } from './object-store.ts';
+import type { CopyOptions, ObjectHead, ObjectStore, PutOptions, ThawOptions } from './object-store.ts';
+import { archiveState, requestThaw } from './s3-archive.ts';
 import { DEFAULT_LIMITS, type S3Limits, s3Client } from './s3-client.ts';
+import { type DirectAnswer, DirectS3 } from './s3-direct.ts';
 import {
   fromS3Error,
   isFailedCondition,
@@ -29,6 +31,7 @@ import type { S3Settings } from './s3-settings.ts';
 import { alreadyExists, changedSince, isThere } from './storage-errors.ts';
 
 const MIB = 1024 * 1024;
+const MAX_DIRECT_BYTES = 8 * MIB;
 const DELETES_PER_REQUEST = 1000;
 /** How often a put that met another one of the same name at the same moment is tried again (HTTP 409). */
 const RACE_ATTEMPTS = 8;
@@ -52,6 +55,8 @@ export interface S3StoreOptions {
  */
 export class S3Store implements ObjectStore {
   readonly #client: S3Client;
+  /** The first try of small requests; null where there is none. */
+  readonly #direct: DirectS3 | null;
   readonly #clock: Clock;
   readonly #attempts: number;
   readonly #partSize: number;
@@ -61,6 +66,7 @@ export class S3Store implements ObjectStore {
   constructor(options: S3StoreOptions) {
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#client = s3Client(options.settings, limits);
+    this.#direct = DirectS3.for(options.settings, { client: this.#client, clock: options.clock, limits });
     this.#clock = options.clock;
     this.#attempts = limits.attempts;
     this.#partSize = options.partSize ?? 16 * MIB;
@@ -86,6 +92,16 @@ export class S3Store implements ObjectStore {
   async put(location: string, bytes: Uint8Array, options: PutOptions = {}): Promise<ObjectHead> {
     const { bucket: Bucket, key: Key } = parseS3(location);
     const request = this.#clock.uuid();
+    const tried = await this.#putDirectly(location, bytes, options, request);
+    if (tried !== null && tried.status === 200) {
+      return {
+        location,
+        size: bytes.length,
+        lastModifiedMs: this.#clock.now(),
+        etag: tried.headers.etag ?? '',
+      };
+    }
+    const mayBeThere = tried !== null && (tried.status === 0 || tried.status >= 500);
     const command = {
       Bucket,
       Key,
@@ -100,7 +116,7 @@ export class S3Store implements ObjectStore {
         const done = await this.#client.send(new PutObjectCommand(command));
         return { location, size: bytes.length, lastModifiedMs: this.#clock.now(), etag: done.ETag ?? '' };
       } catch (error) {
-        const own = await this.#madeAllTheSame(error, location, request);
+        const own = await this.#madeAllTheSame(error, location, request, mayBeThere);
         if (own !== null) return own;
         if (s3Status(error) !== 409 || attempt === RACE_ATTEMPTS) throw putError(error, location, options);
         await this.#clock.sleep(attempt * (20 + 40 * this.#clock.random()));
@@ -164,7 +180,8 @@ export class S3Store implements ObjectStore {
   }
 
   async exists(location: string): Promise<boolean> {
-    return isThere(this.head(location));
+    const tried = await this.#direct?.head(location);
+    return tried?.status === 200 || isThere(this.head(location));
   }
 
   async *list(
@@ -202,6 +219,14 @@ export class S3Store implements ObjectStore {
     }
   }
 
+  async restore(location: string, options: ThawOptions): Promise<void> {
+    try {
+      await requestThaw(this.#client, location, await this.#headObject(location), options);
+    } catch (error) {
+      throw fromS3Error(error, location);
+    }
+  }
+
   async checksum(location: string): Promise<string> {
     const hash = createHash('sha256');
     for await (const chunk of this.stream(location)) hash.update(chunk);
@@ -222,7 +247,23 @@ export class S3Store implements ObjectStore {
   }
 
   close(): void {
+    this.#direct?.close();
     this.#client.destroy();
+  }
+
+  /** Null for what only the SDK sends: large bodies, which it can send by a slow line too, and storage classes. */
+  async #putDirectly(
+    location: string,
+    bytes: Uint8Array,
+    { if: condition, storageClass }: PutOptions,
+    request: string,
+  ): Promise<DirectAnswer | null> {
+    if (this.#direct === null || bytes.length > MAX_DIRECT_BYTES || storageClass !== undefined) return null;
+    return this.#direct.put(location, bytes, {
+      [`x-amz-meta-${REQUEST_KEY}`]: request,
+      ...(condition === 'absent' ? { 'if-none-match': '*' } : {}),
+      ...(typeof condition === 'object' ? { 'if-match': condition.etag } : {}),
+    });
   }
 
   async #headObject(location: string): Promise<HeadObjectCommandOutput> {
@@ -327,12 +368,19 @@ export class S3Store implements ObjectStore {
   }
 
   /**
-   * The object of a request that seems to have failed but was applied: the answer was lost, or a retry of the SDK met
+   * The object of a request that seems to have failed but was applied: the answer was lost, or a retry met
    * the object of its own first try (HTTP 412, or an upload that is completed already). Null if it is not there.
    */
-  async #madeAllTheSame(error: unknown, location: string, request: string): Promise<ObjectHead | null> {
+  async #madeAllTheSame(
+    error: unknown,
+    location: string,
+    request: string,
+    triedBefore = false,
+  ): Promise<ObjectHead | null> {
     if (error instanceof LakeError) return null;
-    const retried = s3Attempts(error) > 1 && (isFailedCondition(error) || s3Code(error) === 'NoSuchUpload');
+    const retried =
+      (triedBefore || s3Attempts(error) > 1) &&
+      (isFailedCondition(error) || s3Code(error) === 'NoSuchUpload');
     if (!retried && !isUncertain(error)) return null;
     try {
       const found = await this.#headObject(location);
@@ -364,12 +412,14 @@ function putError(error: unknown, location: string, options: PutOptions): LakeEr
 
 function headOf(location: string, found: HeadObjectCommandOutput): ObjectHead {
   const checksum = fullChecksum(found);
+  const archive = archiveState(found);
   return {
     location,
     size: found.ContentLength ?? 0,
     lastModifiedMs: found.LastModified?.getTime() ?? 0,
     etag: found.ETag ?? '',
     ...(checksum === undefined ? {} : { checksum }),
+    ...(archive === undefined ? {} : { archive }),
   };
 }
 

@@ -1,8 +1,8 @@
 import { LakeError } from '../errors.ts';
 import { LocalStore } from './local.ts';
-import { schemeOf } from './location.ts';
+import { plainLocation, schemeOf } from './location.ts';
 import { MemoryStore } from './memory.ts';
-import type { CopyOptions, ObjectHead, ObjectStore, PutOptions } from './object-store.ts';
+import type { CopyOptions, ObjectHead, ObjectStore, PutOptions, ThawOptions } from './object-store.ts';
 
 /** A store for the locations below a prefix (no slash at its end): a tier's own. */
 export interface PrefixStore {
@@ -32,7 +32,9 @@ class RoutingStore implements ObjectStore {
 
   constructor(stores: Readonly<Record<string, ObjectStore>>, prefixes: readonly PrefixStore[]) {
     this.#stores = stores;
-    this.#prefixes = prefixes.toSorted((a, b) => b.prefix.length - a.prefix.length);
+    this.#prefixes = prefixes
+      .map(({ prefix, store }) => ({ prefix: plainLocation(prefix), store }))
+      .sort((a, b) => b.prefix.length - a.prefix.length);
   }
 
   async get(location: string, range?: { readonly start: number; readonly end: number }): Promise<Uint8Array> {
@@ -84,12 +86,18 @@ class RoutingStore implements ObjectStore {
     for (const [store, own] of byStore) await store.delete(own);
   }
 
+  async restore(location: string, options: ThawOptions): Promise<void> {
+    return this.#of(location).restore(location, options);
+  }
+
   async checksum(location: string): Promise<string> {
     return this.#of(location).checksum(location);
   }
 
   #of(location: string): ObjectStore {
-    const own = this.#prefixes.find(({ prefix }) => location === prefix || location.startsWith(`${prefix}/`));
+    // `s3a://cold/x` lies in the tier `s3://cold`, not in a bucket `cold` of the lake's own server.
+    const plain = plainLocation(location);
+    const own = this.#prefixes.find(({ prefix }) => plain === prefix || plain.startsWith(`${prefix}/`));
     if (own !== undefined) return own.store;
     const scheme = schemeOf(location);
     const store = Object.hasOwn(this.#stores, scheme) ? this.#stores[scheme] : undefined;

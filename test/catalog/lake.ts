@@ -33,16 +33,20 @@ export const SCHEMA: Schema = {
   ],
 };
 
-async function folderOf(): Promise<{ folder: string; database: string; warehouse: string }> {
+/** Where data files are said to lie that nobody reads. */
+export const ELSEWHERE: readonly string[] = ['file:///lake'];
+
+async function folderOf(place?: string): Promise<{ folder: string; database: string; warehouse: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'lake-catalog-'));
-  return { folder, database: join(folder, 'catalog.db'), warehouse: `file://${folder}/hot` };
+  return { folder, database: place ?? join(folder, 'catalog.db'), warehouse: `file://${folder}/hot` };
 }
 
-export async function embedded(clock: Clock = systemClock): Promise<CatalogUnderTest> {
-  const { folder, database, warehouse } = await folderOf();
+/** @param place the database: of PostgreSQL, or by default a SQLite file of its own */
+export async function embedded(clock: Clock = systemClock, place?: string): Promise<CatalogUnderTest> {
+  const { folder, database, warehouse } = await folderOf(place);
   const opened: Catalog[] = [];
   const another = async () => {
-    const catalog = await openEmbeddedCatalog({ database, warehouse, clock });
+    const catalog = await openEmbeddedCatalog({ database, warehouse, allowedLocations: ELSEWHERE, clock });
     opened.push(catalog);
     return catalog;
   };
@@ -59,9 +63,16 @@ export async function embedded(clock: Clock = systemClock): Promise<CatalogUnder
   };
 }
 
-export async function served(clock: Clock = systemClock): Promise<CatalogUnderTest> {
-  const { folder, database, warehouse } = await folderOf();
-  const server = await startCatalogServer({ database, warehouse, host: '127.0.0.1', port: 0, clock });
+export async function served(clock: Clock = systemClock, place?: string): Promise<CatalogUnderTest> {
+  const { folder, database, warehouse } = await folderOf(place);
+  const server = await startCatalogServer({
+    database,
+    warehouse,
+    allowedLocations: ELSEWHERE,
+    host: '127.0.0.1',
+    port: 0,
+    clock,
+  });
   const another = async () => new RestCatalog({ uri: server.address });
   return {
     catalog: await another(),
@@ -161,8 +172,16 @@ export async function commitSnapshot(
   });
 }
 
-export async function newTable(catalog: Catalog, identifier: TableIdentifier): Promise<LoadedTable> {
+export async function newTable(
+  catalog: Catalog,
+  identifier: TableIdentifier,
+  properties: Readonly<Record<string, string>> = {},
+): Promise<LoadedTable> {
   if (!(await catalog.namespaceExists(identifier.namespace)))
     await catalog.createNamespace(identifier.namespace);
-  return catalog.createTable(identifier.namespace, { name: identifier.name, schema: SCHEMA });
+  return catalog.createTable(identifier.namespace, {
+    name: identifier.name,
+    schema: SCHEMA,
+    properties,
+  });
 }

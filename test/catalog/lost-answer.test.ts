@@ -23,7 +23,14 @@ beforeEach(async () => {
   lake = await openMovingLake();
   const database = `${lake.root}/catalog.db`;
   const warehouse = `file://${lake.root}/warehouse/hot`;
-  server = await startCatalogServer({ database, warehouse, host: '127.0.0.1', port: 0, clock: lake.clock });
+  server = await startCatalogServer({
+    database,
+    warehouse,
+    tiers: lake.config.tiers,
+    host: '127.0.0.1',
+    port: 0,
+    clock: lake.clock,
+  });
 });
 afterEach(async () => {
   await server.close();

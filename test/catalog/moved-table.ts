@@ -15,8 +15,8 @@ import { type CatalogUnderTest, fileAt, newTable } from './lake.ts';
 
 export const T = { namespace: ['n'], name: 't' };
 export const GRACE_MS = 1000;
-export const OLD = { p: 'file:///lake/hot/p.parquet', h: 'file:///lake/hot/h.parquet' };
-export const NEW = { p: 'file:///lake/warm/p.parquet', h: 'file:///lake/warm/h.parquet' };
+export const OLD = { p: 'file:///lake/n/t/hot/p.parquet', h: 'file:///lake/n/t/hot/h.parquet' };
+export const NEW = { p: 'file:///lake/n/t/warm/p.parquet', h: 'file:///lake/n/t/warm/h.parquet' };
 /** Snapshots: P, then H on it, then the move's fence. */
 export const ID = { p: 10n, h: 11n, fence: 12n };
 
@@ -137,7 +137,7 @@ export interface MovedTable {
 /** A table of two snapshots, both of whose files moved. */
 export async function movedTable(under: CatalogUnderTest): Promise<MovedTable> {
   const { catalog, objects } = under;
-  const created = await newTable(catalog, T);
+  const created = await newTable(catalog, T, { 'write.data.path': 'file:///lake/n/t' });
   const put = (name: string, snapshotId: bigint, sequenceNumber: number, path: string) =>
     putManifest(objects, created, { name, snapshotId, sequenceNumber, files: [fileAt(path)] });
   const stale = { p: await put('p', ID.p, 1, OLD.p), h: await put('h', ID.h, 2, OLD.h) };

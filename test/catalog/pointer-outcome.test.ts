@@ -135,7 +135,7 @@ it('lets one of several swaps of the same relocation win, and keeps its metadata
   const updates = [{ action: 'add-snapshot', snapshot } as const, setBranch('main', 5n)];
   const base = await under.catalog.commitTable({ identifier: T, requirements: [], updates });
   const { leaseId, call } = await beginMove(under.catalog, base, 'r1');
-  const moves = [{ from: OLD.p, to: 'file:///lake/warm/r1/p.parquet', kind: 'data', size: 1 }];
+  const moves = [{ from: OLD.p, to: `${table.metadata.location}/r1/p.parquet`, kind: 'data', size: 1 }];
   await call('POST', 'relocations/r1/moves', { 'lease-id': leaseId, moves });
   const clients = await Promise.all([1, 2, 3, 4].map(() => under.another()));
   const outcomes = await Promise.allSettled(
@@ -168,7 +168,7 @@ it('lets one of several swaps of the same relocation win, and keeps its metadata
 
 it('journals only for the holder of a living lease', async () => {
   const { leaseId, call } = await beginMove(under.catalog, table, 'r1');
-  const moves = [{ from: OLD.p, to: 'file:///lake/warm/r1/p.parquet', kind: 'data', size: 1 }];
+  const moves = [{ from: OLD.p, to: `${table.metadata.location}/r1/p.parquet`, kind: 'data', size: 1 }];
   const add = (lease: string | undefined) =>
     call('POST', 'relocations/r1/moves', { 'lease-id': lease, moves });
   await expect(add(undefined)).rejects.toMatchObject({ kind: 'invalid-argument' });

@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { stringifyJson } from '../../src/iceberg/json.ts';
 import { type CatalogUnderTest, commitSnapshot, embedded, newTable, stageSnapshot } from './lake.ts';
 import { movedTable } from './moved-table.ts';
 import { type Answer, type Wire, wire } from './wire.ts';
@@ -92,4 +93,48 @@ it('refuses a cherry-pick of a snapshot that has expired, whose files may be del
     });
   await expect(commit('77')).rejects.toMatchObject({ kind: 'conflict' });
   expect((await commit('1')).metadata['current-snapshot-id']).toBe(2n);
+});
+
+it('tells nothing of files that lie elsewhere, nor what stands in one that is no metadata', async () => {
+  const table = await newTable(under.catalog, T);
+  const secret = new TextEncoder().encode('root:x:0:0:secret');
+  const outside = `file://${under.folder}/elsewhere/passwd`;
+  const inside = `${table.metadata.location}/passwd`;
+  for (const location of [outside, inside]) await under.objects.put(location, secret);
+  const told = [
+    await register('u', outside),
+    await register('t', outside, true),
+    await register('u', `${outside}.none`),
+    await register('u', inside),
+  ];
+  for (const answer of told) {
+    is(answer, 400, 'BadRequestException');
+    expect(answer.body.error.message).not.toContain('root');
+  }
+});
+
+it('registers a file as it is by now, not as it was when it was refused', async () => {
+  const table = await newTable(under.catalog, T);
+  const text = new TextDecoder().decode(await under.objects.get(table.metadataLocation ?? ''));
+  const location = `file://${under.folder}/hot/other`;
+  const put = (at: number) =>
+    under.objects.put(
+      `${location}/metadata/v1.metadata.json`,
+      new TextEncoder().encode(
+        stringifyJson({
+          ...JSON.parse(text),
+          location,
+          'table-uuid': '00000000-0000-4000-8000-000000000001',
+          properties: { version: `${at}` },
+        }),
+      ),
+    );
+  await put(1);
+  is(await register('t', `${location}/metadata/v1.metadata.json`), 409, 'AlreadyExistsException');
+  const first = await register('u', `${location}/metadata/v1.metadata.json`);
+  expect(first.body.metadata.properties).toEqual({ version: '1' });
+  await http.send('POST', '/v1/namespaces/n/tables/u/unregister');
+  await put(2);
+  const again = await register('u', `${location}/metadata/v1.metadata.json`);
+  expect(again.body.metadata.properties).toEqual({ version: '2' });
 });

@@ -8,7 +8,9 @@ import { commit, ID, movedTable, setBranch, T } from './moved-table.ts';
 function takeBackToVersion1(path: string, version = 1): void {
   const database = new DatabaseSync(path);
   const later = ['views', 'purge_files', 'dropped_tables', 'idempotency_keys', 'metrics_reports'];
-  for (const table of later) database.exec(`DROP TABLE ${table}`);
+  const latest = ['switches', 'table_places', 'audit_log', 'signing_keys', 'access_grants', 'role_members'];
+  const last = ['roles', 'principal_secrets', 'principals'];
+  for (const table of [...latest, ...last, ...later]) database.exec(`DROP TABLE ${table}`);
   database.exec(
     `DROP INDEX tables_of_uuid; ALTER TABLE fences DROP COLUMN after_sequence_number;
      PRAGMA user_version = ${version};`,

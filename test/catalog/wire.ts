@@ -1,9 +1,9 @@
 import { buildCatalogApp } from '../../catalog/app.ts';
-import { SqliteStore } from '../../catalog/store/sqlite.ts';
+import { openCatalogStore } from '../../catalog/store/open-store.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { parseJson, stringifyJson } from '../../src/iceberg/json.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
-import type { CatalogUnderTest } from './lake.ts';
+import { type CatalogUnderTest, ELSEWHERE } from './lake.ts';
 
 type Method = 'GET' | 'HEAD' | 'POST' | 'DELETE';
 
@@ -30,9 +30,16 @@ export async function wire(
   over: { readonly clock?: Clock; readonly objects?: ObjectStore } = {},
 ): Promise<Wire> {
   const { clock = systemClock, objects = under.objects } = over;
-  const store = await SqliteStore.open(under.database, clock);
+  const store = await openCatalogStore(under.database, clock);
   const warehouse = `file://${under.folder}/hot`;
-  const app = buildCatalogApp({ store, objects, clock, warehouse, awaitPurges: true });
+  const app = buildCatalogApp({
+    store,
+    objects,
+    clock,
+    warehouse,
+    allowedLocations: ELSEWHERE,
+    awaitPurges: true,
+  });
   return {
     async send(method, path, body, headers = {}) {
       const answer = await app.inject({

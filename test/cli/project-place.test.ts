@@ -44,6 +44,34 @@ it('doctor warns of tables that are those of the project this one was copied fro
   );
 });
 
+it('neither expiry nor orphan removal deletes for a project that was copied', async () => {
+  const copied = join(folder, 'copied');
+  for (const command of ['expire', 'orphans']) {
+    const { code, stdout } = await lake(copied, ['--yes', '--output', 'json', command]);
+    expect(code, command).toBe(1);
+    expect(JSON.parse(stdout).refused).toMatchObject([
+      { table: 'gold.t', kind: 'unsupported', reason: expect.stringContaining('copied') },
+    ]);
+    const original = await lake(join(folder, 'original'), ['--yes', '--output', 'json', command]);
+    expect(original.code, command).toBe(0);
+    expect(JSON.parse(original.stdout).refused).toEqual([]);
+  }
+});
+
+it('-C takes no project above for a folder that is not there', async () => {
+  const original = join(folder, 'original');
+  for (const [name, what] of [
+    ['mistyped', 'does not exist'],
+    ['lake.yaml', 'is no folder'],
+  ] as const) {
+    const { code, stderr } = await lake(original, ['-C', name, 'table', 'list']);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`-C: ${join(original, name)} ${what}`);
+  }
+  await mkdir(join(original, 'below'));
+  expect((await lake(original, ['-C', 'below', 'table', 'list'])).code).toBe(0);
+});
+
 it('init names the command that works where the user is', () => {
   const where = (env: Record<string, string>) => commandsIn({ cwd: '/work', env }, '/work/my lake', 'run');
   expect(where({ npm_command: 'run' })).toEqual(["npm run lake -- -C 'my lake' run"]);

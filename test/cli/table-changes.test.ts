@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -198,5 +198,29 @@ describe('lake table', () => {
     expect(await count()).toBe(3);
     expect(await run('--yes', 'table', 'drop', TABLE, '--purge')).toMatchObject({ code: 0 });
     expect((await run('table', 'undrop')).stdout.split('\n')[1]).toMatch(/^a\.t .* purged/);
+  });
+
+  it('purge deletes the files of a table that was dropped before, by its name or id; it asks, and comes once', async () => {
+    await withTable(async (write) => void (await write('3')));
+    const { location } = await json('show', TABLE);
+    const files = async () => {
+      const all = await readdir(String(location).slice('file://'.length), { recursive: true });
+      return all.filter((name) => name.includes('.')).length;
+    };
+    expect(await run('--yes', 'table', 'drop', TABLE)).toMatchObject({ code: 0 });
+    const dropped = async () => JSON.parse((await run('-o', 'json', 'table', 'list', '--dropped')).stdout)[0];
+    const { id, state } = await dropped();
+    expect(state).toBe('dropped');
+    expect(await run('table', 'purge', TABLE)).toMatchObject({ code: 2 });
+    expect(await json('purge', 'a.tt')).toMatchObject({
+      error: { kind: 'not-found', hint: expect.stringContaining('a.t?') },
+    });
+    expect(await files()).toBeGreaterThan(3);
+    expect(await run('--yes', 'table', 'purge', id)).toMatchObject({ code: 0 });
+    await run('table', 'list');
+    expect(await dropped()).toMatchObject({ id, state: 'purged' });
+    expect(await files()).toBe(0);
+    expect(await json('undrop', TABLE)).toMatchObject({ error: { kind: 'not-found' } });
+    expect(await json('purge', TABLE)).toMatchObject({ error: { kind: 'not-found' } });
   });
 });

@@ -35,11 +35,13 @@ export function fenceGuardContract(name: string, open: (clock: Clock) => Promise
     const expire = (...ids: bigint[]) =>
       commit(under.catalog, [{ action: 'remove-snapshots', 'snapshot-ids': ids }]);
 
+    const setProperty = (key: string) => ({ action: 'set-properties', updates: { [key]: 'x' } }) as const;
+
     /** Appends a file to a branch and sets it there. */
     async function append(branch: string, id: bigint, parent: bigint, carried: readonly ManifestFile[] = []) {
       const current = await under.catalog.loadTable(T);
       const sequenceNumber = current.metadata['last-sequence-number'] + 1;
-      const files = [fileAt(`file:///lake/hot/${id}.parquet`)];
+      const files = [fileAt(`file:///lake/n/t/hot/${id}.parquet`)];
       const added = await putManifest(under.objects, current, {
         name: `m-${id}`,
         snapshotId: id,
@@ -126,6 +128,35 @@ export function fenceGuardContract(name: string, open: (clock: Clock) => Promise
       await commit(under.catalog, await append('main', 52n, 51n, [table.moved.p]));
       await expire(51n);
       await expect(commit(under.catalog, [setBranch('main', ID.p)])).rejects.toMatchObject(refused);
+    });
+
+    it('guards a fence as soon as commits that are published together with it stand on it', async () => {
+      const { snapshot } = await putFence(
+        under.objects,
+        table.after,
+        ID.p,
+        53n,
+        [table.moved.p],
+        [OLD.p, OLD.h],
+      );
+      const first = (at: number) => commit(under.catalog, [setProperty(`p${at}`)]);
+      const outcomes = await Promise.allSettled([
+        first(1),
+        first(2),
+        commit(under.catalog, [addSnapshot(snapshot), setBranch('main', 53n)]),
+        commit(under.catalog, [setBranch('main', ID.p)]),
+        first(3),
+      ]);
+      expect(outcomes.map(({ status }) => status)).toEqual([
+        'fulfilled',
+        'fulfilled',
+        'fulfilled',
+        'rejected',
+        'fulfilled',
+      ]);
+      expect(outcomes[3]).toMatchObject({ reason: refused });
+      const { metadata } = await under.catalog.loadTable(T);
+      expect(metadata['current-snapshot-id']).toBe(53n);
     });
 
     it('guards every table of a transaction', async () => {

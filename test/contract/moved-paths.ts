@@ -57,7 +57,7 @@ export function movedPathsContract(name: string, open: (clock: Clock) => Promise
     it('finds old paths in a manifest carried over from a snapshot that has expired', async () => {
       const expired = { snapshotId: 99n, status: 'existing' } as const;
       await expect(commitWith({ ...expired, files: [fileAt(OLD.p)] })).rejects.toMatchObject(NAMES_MOVED);
-      await commitWith({ ...expired, files: [fileAt('file:///lake/hot/other.parquet')] });
+      await commitWith({ ...expired, files: [fileAt('file:///lake/n/t/hot/other.parquet')] });
     });
 
     it('refuses a deletion of an old path, which would leave the moved rows in the table', async () => {
@@ -70,7 +70,7 @@ export function movedPathsContract(name: string, open: (clock: Clock) => Promise
       const put = (name: string, files: NewManifest['files'], status: 'added' | 'deleted') =>
         putManifest(under.objects, current, { name, snapshotId: id, sequenceNumber, files, status });
       const manifests = [
-        await put('rewritten', [fileAt('file:///lake/hot/compacted.parquet')], 'added'),
+        await put('rewritten', [fileAt('file:///lake/n/t/hot/compacted.parquet')], 'added'),
         await put('gone', [fileAt(OLD.p)], 'deleted'),
       ];
       const parent = current.metadata['current-snapshot-id'];
@@ -139,12 +139,15 @@ export function movedPathsContract(name: string, open: (clock: Clock) => Promise
         await under.objects.put(location, new Uint8Array(bytes));
         return fileAt(location, { content: 'position-deletes' });
       };
-      const many = Array.from({ length: 500 }, (_, at) => `file:///lake/hot/other-${at}.parquet`);
+      const many = Array.from({ length: 500 }, (_, at) => `file:///lake/n/t/hot/other-${at}.parquet`);
       const stale = await put('stale', [...many, OLD.h, ...many]);
       await expect(commitWith({ snapshotId: 0n, files: [stale] })).rejects.toMatchObject(NAMES_MOVED);
       await commitWith({ snapshotId: 0n, files: [await put('fresh', [...many, NEW.h])] });
       const bound = (text: string) => new Map([[DELETE_FILE_PATH_ID, new TextEncoder().encode(text)]]);
-      const between = { lowerBounds: bound('file:///lake/hot/a'), upperBounds: bound('file:///lake/hot/z') };
+      const between = {
+        lowerBounds: bound('file:///lake/n/t/hot/a'),
+        upperBounds: bound('file:///lake/n/t/hot/z'),
+      };
       const bounded = { ...(await put('bounded', many)), ...between };
       await commitWith({ snapshotId: 0n, files: [bounded] });
     });
@@ -207,7 +210,7 @@ export function movedPathsContract(name: string, open: (clock: Clock) => Promise
       const recode = recoded(codec, encode);
       const naming = (path: string) => commitWith({ snapshotId: 0n, files: [fileAt(path)] }, recode);
       await expect(naming(OLD.p)).rejects.toMatchObject(NAMES_MOVED);
-      await naming('file:///lake/hot/new.parquet');
+      await naming('file:///lake/n/t/hot/new.parquet');
     });
   });
 }

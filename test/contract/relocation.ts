@@ -8,7 +8,7 @@ import { type CatalogUnderTest, commitSnapshot, fileAt, newTable, stageSnapshot 
 export function relocationContract(name: string, open: (clock: Clock) => Promise<CatalogUnderTest>): void {
   describe(`relocation: ${name}`, () => {
     const T = { namespace: ['n'], name: 't' };
-    const OLD = 'file:///lake/hot/data/2.parquet';
+    const OLD = 'file:///lake/n/t/hot/data/2.parquet';
     const GRACE_MS = 1000;
 
     let now: number;
@@ -18,7 +18,7 @@ export function relocationContract(name: string, open: (clock: Clock) => Promise
       now = systemClock.now();
       const clock: Clock = { ...systemClock, now: () => now };
       under = await open(clock);
-      const created = await newTable(under.catalog, T);
+      const created = await newTable(under.catalog, T, { 'write.data.path': 'file:///lake/n/t' });
       table = await commitSnapshot(
         under.catalog,
         created,
@@ -47,8 +47,8 @@ export function relocationContract(name: string, open: (clock: Clock) => Promise
         plan: { why: 'test' },
       });
       const moves = [
-        { from: OLD, to: `file:///lake/warm/${id}/2.parquet`, kind: 'data', size: 10, 'to-tier': 'warm' },
-        { from: manifestOf(11n), to: `file:///lake/${id}/m.avro`, kind: 'manifest', size: 5 },
+        { from: OLD, to: `file:///lake/n/t/warm/${id}/2.parquet`, kind: 'data', size: 10, 'to-tier': 'warm' },
+        { from: manifestOf(11n), to: `file:///lake/n/t/${id}/m.avro`, kind: 'manifest', size: 5 },
       ];
       await lake('POST', `relocations/${id}/moves`, { 'lease-id': leaseId, moves });
       return leaseId;
@@ -59,7 +59,7 @@ export function relocationContract(name: string, open: (clock: Clock) => Promise
     /** A swap of a table with one snapshot, whose new manifest list names another file. */
     async function swapBody(leaseId: string, fenceId = 12n) {
       const fence: Snapshot = {
-        ...(await stageSnapshot(under.objects, table, [fileAt('file:///lake/warm/2.parquet')], fenceId)),
+        ...(await stageSnapshot(under.objects, table, [fileAt('file:///lake/n/t/warm/2.parquet')], fenceId)),
         summary: { operation: 'replace' },
       };
       return {
@@ -67,7 +67,7 @@ export function relocationContract(name: string, open: (clock: Clock) => Promise
         'base-metadata-location': table.metadataLocation,
         snapshots: [{ 'snapshot-id': 11n, 'manifest-list': fence['manifest-list'] }],
         fences: [{ ref: 'main', snapshot: fence }],
-        retired: [{ location: 'file:///lake/old-list.avro', kind: 'manifest-list' }],
+        retired: [{ location: 'file:///lake/n/t/old-list.avro', kind: 'manifest-list' }],
       };
     }
 
@@ -99,7 +99,7 @@ export function relocationContract(name: string, open: (clock: Clock) => Promise
 
       expect((await ledger(now)).length).toBe(0);
       const due = await ledger(now + GRACE_MS);
-      expect(due).toEqual([OLD, manifestOf(11n), 'file:///lake/old-list.avro']);
+      expect(due).toEqual([OLD, manifestOf(11n), 'file:///lake/n/t/old-list.avro']);
       await lake('POST', 'ledger/deleted', { locations: [OLD] });
       expect(await ledger(now + GRACE_MS)).toHaveLength(2);
     });
@@ -126,7 +126,7 @@ export function relocationContract(name: string, open: (clock: Clock) => Promise
       const current = await under.catalog.loadTable(T);
       const bound = (text: string) => new Map([[2147483546, new TextEncoder().encode(text)]]);
       const deletes = (over: object) =>
-        fileAt('file:///lake/hot/d.parquet', { content: 'position-deletes', ...over });
+        fileAt('file:///lake/n/t/hot/d.parquet', { content: 'position-deletes', ...over });
       const attempts = [
         fileAt(OLD),
         deletes({ referencedDataFile: OLD }),
@@ -138,7 +138,7 @@ export function relocationContract(name: string, open: (clock: Clock) => Promise
           kind: at === 2 ? 'unsupported' : 'conflict',
         });
       }
-      const stale = await stageSnapshot(under.objects, table, [fileAt('file:///lake/hot/new')], 200n);
+      const stale = await stageSnapshot(under.objects, table, [fileAt('file:///lake/n/t/hot/new')], 200n);
       await expect(commitSnapshot(under.catalog, table, stale)).rejects.toMatchObject({ kind: 'conflict' });
       const beside = deletes({ lowerBounds: bound('file:///z'), upperBounds: bound('file:///z') });
       const fine = await stageSnapshot(under.objects, current, [beside], 300n);
@@ -185,7 +185,7 @@ export function relocationContract(name: string, open: (clock: Clock) => Promise
 
     it('lets a target path be used once, ever, and a batch be sent twice', async () => {
       const leaseId = await begin('r1');
-      const path = 'file:///lake/warm/r1/2.parquet';
+      const path = 'file:///lake/n/t/warm/r1/2.parquet';
       const move = { from: OLD, to: path, kind: 'data', size: 10 };
       await lake('POST', 'relocations/r1/moves', { 'lease-id': leaseId, moves: [move] });
       await expect(lake('POST', 'relocations/r1/state', { state: 'rolled-back' })).rejects.toMatchObject({

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { buildCatalogApp } from '../../catalog/app.ts';
-import { SqliteStore } from '../../catalog/store/sqlite.ts';
+import { openCatalogStore } from '../../catalog/store/open-store.ts';
 import { lake as command } from '../cli/recorded-terminal.ts';
 import { type MovingLake, openMovingLake } from '../tiering/moving-lake.ts';
 import { type BrokenInput, complaintOf, luckOf, outcomeOf, sample } from './broken-input.ts';
@@ -77,7 +77,7 @@ it('lake.yaml, policies, models and plans: each broken one is refused with its p
 });
 
 it('requests to the catalog: each broken one is answered 4xx with the error model', async () => {
-  const store = await SqliteStore.open(join(lake.root, 'catalog.db'), lake.clock);
+  const store = await openCatalogStore(join(lake.root, 'catalog.db'), lake.clock);
   const { objects, clock, config } = lake;
   const app = buildCatalogApp({
     store,

@@ -5,6 +5,7 @@ import { defineConfig } from 'vitest/config';
 export const LONG_TESTS = [
   'test/faults/*-kill.test.ts',
   'test/faults/full-disk.test.ts',
+  'test/faults/catalog-writers.test.ts',
   'test/races/**/*.test.ts',
 ];
 

@@ -11,6 +11,8 @@ export interface FaultyProxy {
   readonly endpoint: string;
   /** Method and path of every request that came. */
   readonly seen: string[];
+  /** Bytes of the bodies that were passed on, by method and path. */
+  readonly answered: { readonly request: string; readonly bytes: number }[];
   /** Decides on each request; null passes it on. */
   fault: (request: IncomingMessage) => Fault | null;
   close(): Promise<void>;
@@ -20,8 +22,10 @@ export interface FaultyProxy {
 export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
   const port = await freePort();
   const seen: string[] = [];
+  const answered: FaultyProxy['answered'] = [];
   const server = createServer((incoming, outgoing) => {
-    seen.push(`${incoming.method} ${incoming.url}`);
+    const name = `${incoming.method} ${incoming.url}`;
+    seen.push(name);
     const fault = proxy.fault(incoming);
     const chunks: Buffer[] = [];
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -30,13 +34,16 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
       if (fault === 'hang') return;
       if (fault === 'reset') return void incoming.socket.destroy();
       if (fault === 'slow-down') return slowDown(outgoing);
-      forward(target, incoming, Buffer.concat(chunks), outgoing, fault);
+      forward(target, incoming, Buffer.concat(chunks), outgoing, fault, (bytes) => {
+        answered.push({ request: name, bytes });
+      });
     });
   });
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   const proxy: FaultyProxy = {
     endpoint: `http://127.0.0.1:${port}`,
     seen,
+    answered,
     fault: () => null,
     close: async () => {
       server.closeAllConnections();
@@ -69,6 +76,7 @@ function forward(
   body: Buffer,
   outgoing: ServerResponse,
   fault: Fault | null,
+  onAnswer: (bytes: number) => void,
 ): void {
   // The host is part of the signature: it stays that of the proxy.
   const options = { method: incoming.method ?? 'GET', headers: incoming.headers };
@@ -78,6 +86,7 @@ function forward(
     answer.on('end', () => {
       if (fault === 'lose-answer') return void incoming.socket.destroy();
       const whole = Buffer.concat(chunks);
+      onAnswer(whole.length);
       if (fault === 'ignore-condition' && answer.statusCode === 412) {
         return void outgoing.writeHead(200, { etag: '"pretended"' }).end();
       }

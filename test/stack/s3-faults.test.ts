@@ -4,9 +4,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { S3Store, type S3StoreOptions } from '../../src/storage/s3.ts';
 import { copyVerified } from '../../src/tiering/verified-copy.ts';
+import type { S3ServerName } from '../../stack/s3-binaries.ts';
 import { type FaultyProxy, first, startFaultyProxy } from './faulty-proxy.ts';
-import { canHaveServers, type S3ServerName } from './s3-binaries.ts';
-import { type S3Server, startS3Server } from './s3-server.ts';
+import { canHaveServers, type S3Server, startS3Server } from './s3-server.ts';
 
 const MIB = 1024 * 1024;
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -14,7 +14,7 @@ const isPut = (request: IncomingMessage) => request.method === 'PUT';
 const isGet = (request: IncomingMessage) => request.method === 'GET';
 
 for (const name of ['versitygw', 'minio'] satisfies S3ServerName[]) {
-  describe.skipIf(!(await canHaveServers()))(`S3 store on a disturbed ${name}`, () => {
+  describe.skipIf(!canHaveServers())(`S3 store on a disturbed ${name}`, () => {
     let server: S3Server;
     let proxy: FaultyProxy;
     let root: string;

@@ -6,13 +6,12 @@ import { S3Store } from '../../src/storage/s3.ts';
 import { lake } from '../cli/recorded-terminal.ts';
 import { mustRun, rowsOf, smallFlights } from '../small-flights.ts';
 import { startFaultyProxy } from './faulty-proxy.ts';
-import { canHaveServers } from './s3-binaries.ts';
-import { type S3Server, startS3Server } from './s3-server.ts';
+import { canHaveServers, type S3Server, startS3Server } from './s3-server.ts';
 
 const TODAY = '2001-07-01';
 
 /** A lake whose hot and warm tiers lie in two buckets of one server and whose cold tier lies on another. */
-describe.skipIf(!(await canHaveServers()))('a lake on S3', () => {
+describe.skipIf(!canHaveServers())('a lake on S3', () => {
   let main: S3Server;
   let other: S3Server;
   let folder: string;

@@ -6,12 +6,18 @@ import { join } from 'node:path';
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import { DEFAULT_LIMITS, s3Client } from '../../src/storage/s3-client.ts';
 import type { S3Settings } from '../../src/storage/s3-settings.ts';
-import { type S3ServerName, s3Binary } from './s3-binaries.ts';
+import { canBuildS3Servers, type S3ServerName, s3Binary } from '../../stack/s3-binaries.ts';
+
+/** True if the tests have servers. In CI their absence is a failure, not a skip. */
+export function canHaveServers(): boolean {
+  return process.env['CI'] === '1' || canBuildS3Servers();
+}
 
 /** A running S3 server on a free port, with its objects in a temporary folder. */
 export interface S3Server {
   readonly name: S3ServerName;
   readonly settings: S3Settings & { readonly endpoint: string };
+  readonly pid: number;
   makeBucket(name: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -47,6 +53,7 @@ export async function startS3Server(name: S3ServerName): Promise<S3Server> {
   return {
     name,
     settings,
+    pid: child.pid ?? 0,
     makeBucket: async (bucket) => {
       const client = s3Client(settings, DEFAULT_LIMITS);
       await client.send(new CreateBucketCommand({ Bucket: bucket }));

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { S3Store } from '../../src/storage/s3.ts';
+import type { S3ServerName } from '../../stack/s3-binaries.ts';
 import { objectStoreContract } from '../contract/object-store.ts';
-import { canHaveServers, type S3ServerName } from './s3-binaries.ts';
-import { type S3Server, startS3Server } from './s3-server.ts';
+import { canHaveServers, type S3Server, startS3Server } from './s3-server.ts';
 
 const there = await canHaveServers();
 if (!there) console.warn('The S3 tests are skipped: no Go to build the servers with.');

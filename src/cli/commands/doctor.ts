@@ -1,6 +1,7 @@
 import { listEveryTable } from '../../catalog-client/listed-table.ts';
-import type { LakeConfig, Tier } from '../../config.ts';
-import { isKind, LakeError } from '../../errors.ts';
+import { type LakeConfig, shownDatabase, type Tier } from '../../config.ts';
+import { LakeError } from '../../errors.ts';
+import { checkConditionalWrites } from '../../storage/conditional-writes.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import { normalLocation } from '../../tiering/normal-location.ts';
 import { readPolicies } from '../../tiering/policy-files.ts';
@@ -79,7 +80,8 @@ async function checkCatalog(session: Session): Promise<string> {
   const namespaces = await catalog.listNamespaces();
   const counts = await Promise.all(namespaces.map(async (name) => (await catalog.listTables(name)).length));
   const tables = counts.reduce((sum, count) => sum + count, 0);
-  const place = config.catalog.kind === 'embedded' ? config.catalog.database : config.catalog.uri;
+  const place =
+    config.catalog.kind === 'embedded' ? shownDatabase(config.catalog.database) : config.catalog.uri;
   return `${place}: ${tables} tables in ${namespaces.length} namespaces`;
 }
 
@@ -119,7 +121,7 @@ async function checkTier(session: Session, objects: ObjectStore, tier: Tier): Pr
   const bytes = new TextEncoder().encode('lake doctor');
   try {
     await objects.put(name, bytes, { if: 'absent' });
-    await checkConditions(objects, name);
+    await checkConditionalWrites(objects, tier.location, session.clock);
     const { storageClass } = tier;
     await objects.copy(name, copy, storageClass === undefined ? {} : { storageClass });
     if ((await objects.checksum(copy)) !== (await objects.checksum(name)))
@@ -134,25 +136,4 @@ async function checkTier(session: Session, objects: ObjectStore, tier: Tier): Pr
     // If they cannot be deleted, the first failure is the one to report.
     await objects.delete([name, copy]).catch(() => undefined);
   }
-}
-
-/** Commits rest on it that a put may be bound to a name being free: a store that only pretends loses them. */
-async function checkConditions(objects: ObjectStore, name: string): Promise<void> {
-  const other = new TextEncoder().encode('another writer');
-  const replaced = await objects.put(name, other, { if: 'absent' }).then(
-    () => true,
-    (error: unknown) => {
-      if (isKind(error, 'already-exists')) return false;
-      throw error;
-    },
-  );
-  if (!replaced) return;
-  throw new LakeError(
-    'unsupported',
-    'the store ignores If-None-Match: a conditional put replaced an object',
-    {
-      where: name,
-      hint: 'Keep no tables here: two writers could overwrite each other. Take a store with conditional writes.',
-    },
-  );
 }

@@ -9,6 +9,7 @@ import { addTableHistory } from './table/history.ts';
 import { addTableList } from './table/list.ts';
 import { addTablePartitions } from './table/partitions.ts';
 import { addTablePublish } from './table/publish.ts';
+import { addTablePurge } from './table/purge.ts';
 import { addTableBranch, addTableTag } from './table/refs.ts';
 import { addTableRollback } from './table/rollback.ts';
 import { addTableSchema } from './table/schema.ts';
@@ -36,6 +37,7 @@ export const addTable: CommandFactory = (parent, run) => {
     addTableAlter,
     addTableDrop,
     addTableUndrop,
+    addTablePurge,
   ]) {
     add(table, run);
   }

@@ -3,12 +3,14 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readTotals } from './totals.ts';
+import { postgresMissing, startPostgres } from '../../postgres/server.ts';
+import { type RckTotals, readTotals } from './totals.ts';
 
 /**
- * `npm run test:rck`: Iceberg's REST compatibility kit against `lake catalog serve`, with its switches at their strictest.
+ * `npm run test:rck [-- sqlite|postgres]`: Iceberg's REST compatibility kit against `lake catalog serve` on SQLite and on PostgreSQL, with its
+ * switches at their strictest. The last line is the sum, for `.ci/run`.
  *
- * Needs Java 17 and Maven. The classpath is resolved once into a cache outside of the checkout (LAKE_RCK_CACHE, else
+ * Needs Java 17 and Maven, and PostgreSQL (`test/postgres/server.ts`), which is left out where there is none, but not in CI. The classpath is resolved once into a cache outside of the checkout (LAKE_RCK_CACHE, else
  * ~/.cache/lakewarden-rck). LAKE_RCK_URI tests a server that runs already. Fails on any failure, and on an aborted test that
  * `docs/catalog.md` does not explain.
  */
@@ -31,14 +33,47 @@ const EXPLAINED: ReadonlySet<string> = new Set([
 
 const folder = mkdtempSync(join(tmpdir(), 'lake-rck-'));
 const servers: ChildProcess[] = [];
+const databases: { stop(): Promise<void> }[] = [];
 try {
   const classpath = await resolveClasspath();
-  const uri = process.env['LAKE_RCK_URI'] ?? (await serve(join(folder, 'lake')));
-  const report = await runKit(classpath, uri);
-  process.exitCode = judge(report);
+  const sums: Judgement[] = [];
+  for (const [store, uri] of await addresses()) {
+    const report = await runKit(classpath, await uri());
+    sums.push(judge(store, report));
+    for (const server of servers.splice(0)) await stop(server);
+  }
+  const sum = (what: (one: Judgement) => number) => sums.reduce((total, one) => total + what(one), 0);
+  console.log(
+    `${sum((one) => one.passed)} passed, ${sum((one) => one.failed)} failed, ${sum((one) => one.aborted.length)} aborted, ${sum((one) => one.skipped)} skipped`,
+  );
+  process.exitCode = sums.length > 0 && sums.every((one) => one.isGood) ? 0 : 1;
 } finally {
   for (const server of servers) await stop(server);
+  for (const database of databases) await database.stop();
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** The catalogs to test, by their stores, and how their addresses are come by. */
+async function addresses(): Promise<readonly (readonly [string, () => Promise<string>])[]> {
+  const given = process.env['LAKE_RCK_URI'];
+  if (given !== undefined) return [[given, async () => given]];
+  const wanted = process.argv.slice(2);
+  const isWanted = (store: string) => wanted.length === 0 || wanted.includes(store);
+  const sqlite = ['SQLite', () => serve(join(folder, 'sqlite'))] as const;
+  const postgres = ['PostgreSQL', async () => serve(join(folder, 'postgres'), await databaseUrl())] as const;
+  const missing = isWanted('postgres') ? postgresMissing() : null;
+  if (missing !== null) console.error(`Left out on PostgreSQL: ${missing}`);
+  return [
+    ...(isWanted('sqlite') ? [sqlite] : []),
+    ...(isWanted('postgres') && missing === null ? [postgres] : []),
+  ];
+}
+
+/** A catalog of its own in PostgreSQL. */
+async function databaseUrl(): Promise<string> {
+  const database = await startPostgres();
+  databases.push(database);
+  return `${database.url}?schema=rck_${process.pid}`;
 }
 
 /** The jars, as Maven finds them for the pinned versions; kept by the pom's digest. */
@@ -56,12 +91,18 @@ async function resolveClasspath(): Promise<string> {
   return readFileSync(kept, 'utf8').trim();
 }
 
-/** Starts a catalog of its own on a free port; its address. */
-async function serve(project: string): Promise<string> {
+/** Starts a catalog of its own on a free port, in a database if one is given; its address. */
+async function serve(project: string, database?: string): Promise<string> {
   const made = await run(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, 'init', project]);
   if (made.code !== 0) throw new Error(`lake init failed:\n${made.text}`);
   const words = ['--disable-warning=ExperimentalWarning', MAIN, 'catalog', 'serve', '--port', '0'];
-  const server = spawn(process.execPath, words, { cwd: project, stdio: ['ignore', 'pipe', 'pipe'] });
+  const env = {
+    ...process.env,
+    // Where the kit's own tables and views are to lie.
+    LAKE_CATALOG__SERVE__ALLOWED_LOCATIONS: '["file:///tmp"]',
+    ...(database === undefined ? {} : { LAKE_CATALOG__EMBEDDED: database }),
+  };
+  const server = spawn(process.execPath, words, { cwd: project, env, stdio: ['ignore', 'pipe', 'pipe'] });
   servers.push(server);
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   let said = '';
@@ -101,20 +142,25 @@ async function runKit(classpath: string, uri: string): Promise<string> {
   return text;
 }
 
-function judge(report: string): 0 | 1 {
-  const { passed, failed, skipped, failures, aborted } = readTotals(report);
+interface Judgement extends RckTotals {
+  readonly isGood: boolean;
+}
+
+function judge(store: string, report: string): Judgement {
+  const totals = readTotals(report);
+  const { passed, failed, skipped, failures, aborted } = totals;
   const surprising = aborted.filter((name) => !EXPLAINED.has(name));
-  const good = failed === 0 && surprising.length === 0 && passed > 0;
-  if (!good) {
-    const kept = join(CACHE, 'last-report.txt');
+  const isGood = failed === 0 && surprising.length === 0 && passed > 0;
+  if (!isGood) {
+    const kept = join(CACHE, `last-report-${store.replaceAll(/\W/g, '-')}.txt`);
     writeFileSync(kept, report);
     console.error(`The kit's whole report is in ${kept}`);
   }
-  for (const name of failures) console.error(`failed: ${name}`);
+  for (const name of failures) console.error(`${store}, failed: ${name}`);
   for (const name of aborted)
-    console.error(`aborted${EXPLAINED.has(name) ? '' : ' for no known reason'}: ${name}`);
-  console.log(`${passed} passed, ${failed} failed, ${aborted.length} aborted, ${skipped} skipped`);
-  return good ? 0 : 1;
+    console.error(`${store}, aborted${EXPLAINED.has(name) ? '' : ' for no known reason'}: ${name}`);
+  console.log(`${store}: ${passed} passed, ${failed} failed, ${aborted.length} aborted, ${skipped} skipped`);
+  return { ...totals, isGood };
 }
 
 /** Runs a program to its end; what it wrote to standard output, or all of it if it failed. */

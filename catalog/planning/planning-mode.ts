@@ -1,0 +1,2 @@
+/** Who plans scans (REST spec: `scan-planning-mode`). */
+export type ScanPlanningMode = 'client' | 'server';
