@@ -198,7 +198,7 @@ export function buildCatalogApp(options: CatalogAppOptions): FastifyInstance {
     purges,
     startPurges,
     ...(options.serving === undefined ? {} : { serving: options.serving }),
-    scanPlans: new ScanPlans(objects, clock),
+    scanPlans: new ScanPlans(objects, clock, (metadata) => places.reading(metadata)),
     namespaceSeparator: app.namespaceSeparator ?? UNIT_SEPARATOR,
     ...(options.scanPlanningMode === undefined ? {} : { scanPlanningMode: options.scanPlanningMode }),
   };

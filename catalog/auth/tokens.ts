@@ -107,7 +107,7 @@ export class Tokens {
       privateJwk: JSON.stringify(await exportJWK(privateKey)),
       createdAtMs: this.#clock.now(),
     };
-    await this.#access.change((sql) => addSigningKey(sql, key, when));
+    await this.#access.changeAnyTime((sql) => addSigningKey(sql, key, when));
     this.#keys = null;
   }
 

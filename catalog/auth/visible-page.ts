@@ -21,7 +21,10 @@ export async function visiblePage<T>(
     // However short the page: whoever sees one of many rows must not cost a query for each hidden one.
     const size = page.limit === undefined ? {} : { limit: Math.max(page.limit, FETCHED_AT_LEAST) };
     const found = await fetch({ ...page, ...size, ...(after === undefined ? {} : { after }) });
-    for (const row of found.rows) if (await rows.isVisible(row)) visible.push(row);
+    for (const row of found.rows) {
+      if (visible.length > limit) break;
+      if (await rows.isVisible(row)) visible.push(row);
+    }
     if (found.next === null || visible.length > limit) return toPage(visible, page, rows.keyOf);
     after = found.next;
   }

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import type { Clock } from '../../src/clock.ts';
-import { setMaintenance } from '../store/maintenance.ts';
+import { findMaintenance, setMaintenance } from '../store/maintenance.ts';
 import type { SqlDatabase } from '../store/sql-database.ts';
 import { backUp } from './backup.ts';
 import { type RestoreResult, restoreBackup } from './restore.ts';
@@ -16,12 +16,16 @@ export async function moveCatalog(
   { path, clock }: { readonly path: string; readonly clock: Clock },
 ): Promise<RestoreResult> {
   const reason = `moved to ${to.where}`;
-  await from.transaction((sql) => setMaintenance(sql, { sinceMs: clock.now(), reason }));
+  const before = await from.transaction(async (sql) => {
+    const found = await findMaintenance(sql);
+    await setMaintenance(sql, { sinceMs: clock.now(), reason });
+    return found;
+  });
   try {
     await backUp(from, path, clock);
     return await restoreBackup(to, path);
   } catch (error) {
-    await from.transaction((sql) => setMaintenance(sql, null));
+    await from.transaction((sql) => setMaintenance(sql, before));
     throw error;
   } finally {
     await rm(path, { force: true });

@@ -1,15 +1,14 @@
 import { LakeError } from '../../src/errors.ts';
 import { filterKeepsManifest } from '../../src/iceberg/filter-pruning.ts';
 import type { ManifestFile } from '../../src/iceberg/manifest-list.ts';
-import type { ObjectStore } from '../../src/storage/object-store.ts';
 import type { ListPosition, ManifestPart } from './plan-token.ts';
 import type { Scan } from './scan-request.ts';
-import { listedManifests } from './table-manifests.ts';
+import { listedManifests, type PlannedObjects } from './table-manifests.ts';
 
 /** Files in the answer to one task: it is made and sent as a whole, at some 500 bytes a file. */
 export const FILES_PER_TASK = 1000;
 /** Each is fetched as a whole, one after the other. */
-const MANIFESTS_PER_TASK = 64;
+export const MANIFESTS_PER_TASK = 64;
 
 /** The work of one task. */
 export type TaskParts = readonly ManifestPart[];
@@ -28,7 +27,7 @@ export interface Cut {
  * Errors: `not-found`, `corrupt`.
  */
 export async function cutTasks(
-  objects: ObjectStore,
+  objects: PlannedObjects,
   scan: Scan,
   start: ListPosition | null,
   limit: number,
@@ -69,7 +68,7 @@ class OpenTask {
 }
 
 /** All entries of a manifest, deleted ones included; 0 where its writer did not count them, which makes it one piece. */
-function entryCount(manifest: ManifestFile): number {
+export function entryCount(manifest: ManifestFile): number {
   const counts = [manifest.addedFilesCount, manifest.existingFilesCount, manifest.deletedFilesCount];
   return counts.every((one) => one >= 0) ? counts.reduce((sum, one) => sum + one, 0) : 0;
 }
@@ -84,7 +83,7 @@ function ranges({ snapshotId, manifest }: ListPosition, entries: number): TaskPa
 }
 
 async function* keptManifests(
-  objects: ObjectStore,
+  objects: PlannedObjects,
   scan: Scan,
   start: ListPosition | null,
 ): AsyncGenerator<{ readonly position: ListPosition; readonly manifest: ManifestFile }> {

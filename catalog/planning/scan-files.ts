@@ -5,11 +5,10 @@ import type { InheritedManifest } from '../../src/iceberg/manifest-content.ts';
 import type { ManifestFile } from '../../src/iceberg/manifest-list.ts';
 import type { PartitionSpec } from '../../src/iceberg/partition-spec.ts';
 import type { Schema } from '../../src/iceberg/schema.ts';
-import type { ObjectStore } from '../../src/storage/object-store.ts';
-import { outsideScan } from './cut-tasks.ts';
+import { entryCount, FILES_PER_TASK, MANIFESTS_PER_TASK, outsideScan } from './cut-tasks.ts';
 import type { ManifestPart } from './plan-token.ts';
 import type { Scan } from './scan-request.ts';
-import { listedManifests, openManifest } from './table-manifests.ts';
+import { listedManifests, openManifest, type PlannedObjects } from './table-manifests.ts';
 
 /** A file of a scan, with the spec of its partition and the schema that its manifest was written with. */
 export interface ScannedFile {
@@ -35,29 +34,48 @@ export interface ScannedFiles {
  * time, besides the files that it found. Errors: `not-found`, `corrupt`.
  */
 export async function scanFiles(
-  objects: ObjectStore,
+  objects: PlannedObjects,
   scan: Scan,
   parts: readonly ManifestPart[],
 ): Promise<ScannedFiles> {
   const data: ScannedData[] = [];
   const lists = new ManifestLists(objects, scan);
+  const size = new TaskSize(parts);
   for (const part of parts) {
     const manifests = await lists.of(part.snapshotId);
     for (const at of part.manifests) {
       const manifest = manifests[at];
       if (manifest?.content !== 'data') throw outsideScan();
+      size.add(manifest, part);
       data.push(...(await dataFiles(objects, scan, manifest, part)));
     }
   }
   return scan.incremental ? withoutDeletes(data) : withDeletes(objects, scan, data, lists);
 }
 
+/** Tokens are not signed: one that asks for more than `cutTasks` puts into a task would cost memory and time without end. */
+class TaskSize {
+  #files = 0;
+
+  constructor(parts: readonly ManifestPart[]) {
+    const manifests = parts.reduce((sum, part) => sum + part.manifests.length, 0);
+    if (manifests > MANIFESTS_PER_TASK) throw outsideScan();
+  }
+
+  add(manifest: ManifestFile, { entries }: ManifestPart): void {
+    const all = entryCount(manifest);
+    this.#files +=
+      entries === undefined ? all : Math.max(0, Math.min(entries.to ?? all, all || Infinity) - entries.from);
+    if (this.#files > FILES_PER_TASK) throw outsideScan();
+  }
+}
+
 class ManifestLists {
-  readonly #objects: ObjectStore;
+  readonly #objects: PlannedObjects;
   readonly #scan: Scan;
   #last: { readonly id: bigint; readonly manifests: readonly ManifestFile[] } | null = null;
 
-  constructor(objects: ObjectStore, scan: Scan) {
+  constructor(objects: PlannedObjects, scan: Scan) {
     this.#objects = objects;
     this.#scan = scan;
   }
@@ -73,7 +91,7 @@ class ManifestLists {
 }
 
 async function dataFiles(
-  objects: ObjectStore,
+  objects: PlannedObjects,
   scan: Scan,
   manifest: ManifestFile,
   { snapshotId, entries }: ManifestPart,
@@ -149,7 +167,7 @@ function withoutDeletes(data: readonly ScannedData[]): ScannedFiles {
 }
 
 async function withDeletes(
-  objects: ObjectStore,
+  objects: PlannedObjects,
   scan: Scan,
   data: readonly ScannedData[],
   lists: ManifestLists,

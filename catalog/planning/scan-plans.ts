@@ -7,6 +7,7 @@ import { type Cut, cutTasks, type TaskParts } from './cut-tasks.ts';
 import { decodeTicket, encodeTicket, type PlanTicket } from './plan-token.ts';
 import { type ScannedFiles, scanFiles } from './scan-files.ts';
 import { type PinnedScan, type Scan, scanOf } from './scan-request.ts';
+import type { PlannedObjects } from './table-manifests.ts';
 import { WorkSlots } from './work-slots.ts';
 
 /** Tokens outlive what they name for long; readers get half a day's worth of a slow scan. */
@@ -43,11 +44,18 @@ export type FetchedPlan = CompletedPlan | { readonly status: 'cancelled' };
 export class ScanPlans {
   readonly #objects: ObjectStore;
   readonly #clock: Clock;
+  readonly #reading: (metadata: TableMetadata) => (location: string) => Promise<void>;
   readonly #slots = new WorkSlots(SLOTS);
   readonly #cancelled = new Set<string>();
 
-  constructor(objects: ObjectStore, clock: Clock) {
+  /** @param reading the check before an object that a table names is read for somebody (see `TablePlaces.reading`) */
+  constructor(
+    objects: ObjectStore,
+    clock: Clock,
+    reading: (metadata: TableMetadata) => (location: string) => Promise<void>,
+  ) {
     this.#objects = objects;
+    this.#reading = reading;
     this.#clock = clock;
   }
 
@@ -119,11 +127,21 @@ export class ScanPlans {
 
   #cut(scan: Scan, ticket: PlanTicket): Promise<Cut> {
     const limit = Math.max(1, Math.min(MAX_TASKS, Math.floor(MAX_TOKEN_BYTES / encodeTicket(ticket).length)));
-    return cutTasks(this.#objects, scan, ticket.rest ?? null, limit);
+    return cutTasks(this.#ownObjects(scan), scan, ticket.rest ?? null, limit);
   }
 
   async #answer(scan: Scan, parts: TaskParts, form: BoundsForm): Promise<ScanTasks> {
-    return scanTasksJson(scan, await scanFiles(this.#objects, scan, parts), form);
+    return scanTasksJson(scan, await scanFiles(this.#ownObjects(scan), scan, parts), form);
+  }
+
+  #ownObjects({ metadata }: Scan): PlannedObjects {
+    const check = this.#reading(metadata);
+    return {
+      get: async (location) => {
+        await check(location);
+        return this.#objects.get(location);
+      },
+    };
   }
 
   #ticketOf(metadata: TableMetadata, token: string, what: TokenKind): PlanTicket {

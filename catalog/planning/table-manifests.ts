@@ -5,8 +5,11 @@ import { type ManifestFile, readManifestList } from '../../src/iceberg/manifest-
 import type { Snapshot } from '../../src/iceberg/snapshot.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 
+/** The objects that a plan reads. */
+export type PlannedObjects = Pick<ObjectStore, 'get'>;
+
 /** The manifests of a snapshot, in the order of its list. Errors: `not-found`, `corrupt`. */
-export async function listedManifests(objects: ObjectStore, snapshot: Snapshot): Promise<ManifestFile[]> {
+export async function listedManifests(objects: PlannedObjects, snapshot: Snapshot): Promise<ManifestFile[]> {
   const location = snapshot['manifest-list'];
   const bytes = await present(objects, location);
   return Array.from(readManifestList(bytes));
@@ -14,14 +17,14 @@ export async function listedManifests(objects: ObjectStore, snapshot: Snapshot):
 
 /** Errors: `not-found`, `corrupt`, the latter also while its entries are read. */
 export async function openManifest(
-  objects: ObjectStore,
+  objects: PlannedObjects,
   file: ManifestFile,
   reading: ManifestReading,
 ): Promise<InheritedManifest> {
   return readInheritedManifest(await present(objects, file.manifestPath), file, reading);
 }
 
-async function present(objects: ObjectStore, location: string): Promise<Uint8Array> {
+async function present(objects: PlannedObjects, location: string): Promise<Uint8Array> {
   try {
     return await objects.get(location);
   } catch (error) {

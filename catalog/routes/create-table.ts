@@ -4,7 +4,7 @@ import { accessIfAny } from '../http/delegated-access.ts';
 import { notKept, sendLoaded } from '../http/loaded.ts';
 import { bodyOf, nameSchema, namespaceOf, propertiesSchema } from '../http/request.ts';
 import { orderShape, schemaShape, specShape } from '../http/structure-shapes.ts';
-import { createTable as create, stageTable } from '../service/create-table.ts';
+import { createTable as create, refuseNamespaceFolder, stageTable } from '../service/create-table.ts';
 import { stagedResult } from '../service/load-table.ts';
 import { type Route, sendJson } from './route.ts';
 
@@ -35,6 +35,7 @@ export const createTable: Route = (app, context) => {
         ...(location ? { location } : {}),
       };
       if (wanted['stage-create'] === true) {
+        if (location) await refuseNamespaceFolder(context, location);
         const { metadata } = await stageTable(context, table, parts);
         const access = await accessIfAny(context, request, { table, metadata });
         return sendJson(notKept(reply, access), stagedResult(metadata, access));

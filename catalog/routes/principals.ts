@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import * as z from 'zod';
 import { LakeError } from '../../src/errors.ts';
 import { CATALOG, needs } from '../auth/access.ts';
-import { callerOf } from '../auth/caller.ts';
+import { ANONYMOUS, callerOf, LOCAL } from '../auth/caller.ts';
 import { requireNoMoreThan } from '../auth/no-more-than.ts';
 import { newSecret } from '../auth/secrets.ts';
 import { bodyOf, checked, extensionPageOf, tokenOf } from '../http/request.ts';
@@ -13,7 +13,13 @@ import type { Route } from './route.ts';
 export const accountName = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$/, 'letters, digits and . _ @ -, at most 128');
-const created = z.strictObject({ name: accountName, admin: z.boolean().default(false) });
+/** What the audit log calls those who are no accounts. */
+const OTHERS: readonly string[] = [LOCAL.name, ANONYMOUS.name];
+const ownName = accountName.refine(
+  (name) => !OTHERS.includes(name),
+  'the audit log means others by this name',
+);
+const created = z.strictObject({ name: ownName, admin: z.boolean().default(false) });
 const rotated = z.strictObject({
   'overlap-ms': z
     .number()

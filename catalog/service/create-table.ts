@@ -1,3 +1,4 @@
+import { LakeError } from '../../src/errors.ts';
 import type { PartitionSpec } from '../../src/iceberg/partition-spec.ts';
 import type { Schema } from '../../src/iceberg/schema.ts';
 import type { SortOrder } from '../../src/iceberg/sort-order.ts';
@@ -7,6 +8,7 @@ import type { Levels, TableName, TablePlace } from '../store/catalog-store.ts';
 import type { CatalogContext } from './context.ts';
 import { requireFreeName } from './free-name.ts';
 import type { MetadataFile } from './metadata-files.ts';
+import { placeKey, restBelow } from './place.ts';
 import { surelyRefused } from './pointer-outcome.ts';
 
 export interface NewTableRequest {
@@ -42,6 +44,33 @@ export async function stageTable(
   });
   const places = await context.places.toTake({ kind: 'table', uuid }, null, metadata);
   return { metadata, places };
+}
+
+/**
+ * A staged table takes no folder yet, and its creator gets credentials for it: the folder of a namespace, where tables of others will be born, is
+ * refused. Errors: `invalid-argument`.
+ */
+export async function refuseNamespaceFolder(context: CatalogContext, location: string): Promise<void> {
+  const { warehouse, tiers, store } = context;
+  for (const root of [warehouse, ...tiers.map((tier) => tier.location)]) {
+    const rest = restBelow(root, location.replace(/\/+$/, ''));
+    if (rest === null || rest === '') continue;
+    let found: readonly Levels[] = [[]];
+    for (const name of rest.split('/')) {
+      const pages = await Promise.all(found.map((levels) => store.listNamespaces(levels, {})));
+      const children = pages.flatMap(({ rows }) => rows);
+      found = children.filter((levels) => placeKey(namespacePath(levels.slice(-1))) === placeKey(name));
+    }
+    if (found.length === 0) continue;
+    throw new LakeError(
+      'invalid-argument',
+      `${location} is the folder of a namespace, where its tables lie`,
+      {
+        where: location,
+        hint: 'Nothing was changed: choose another location, or none (the catalog then makes one).',
+      },
+    );
+  }
 }
 
 /** Creates the table: its metadata file, then the pointer. */

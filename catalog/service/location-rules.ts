@@ -47,6 +47,14 @@ export class LocationRules {
     this.requireFolder(file);
   }
 
+  /** True for an object below the warehouse, a tier or a further prefix: the catalog reads no others for a client. */
+  allowsObject(location: string): boolean {
+    return [...this.#roots, ...this.#allowed].some((prefix) => {
+      const rest = restBelow(prefix, location);
+      return rest !== null && objectProblem(rest) === null;
+    });
+  }
+
   /**
    * The table's folder in a tier, `<tier>/…/<name>-<uuid>`, if `location` lies below it; else null. The name is the table's at the time of
    * the move, so only the uuid tells.

@@ -44,6 +44,8 @@ function segmentProblem(segment: string): string | null {
   for (const name of [segment, read]) {
     // Some file systems drop spaces and dots at a name's end: ".. " is ".." to them.
     if (/^[.\s]*$/u.test(name)) return 'it has "." or ".." in it, escaped or as it stands';
+    // Readers of URLs cut them off.
+    if (/^\s|\s$/u.test(name)) return 'a name in it begins or ends with a space';
     if (MEANT_OTHERWISE.test(name)) {
       return 'it has a control character, *, ?, #, a backslash or an escaped slash in it';
     }

@@ -1,4 +1,4 @@
-import { isKind } from '../../src/errors.ts';
+import { isKind, LakeError } from '../../src/errors.ts';
 import type { TableMetadata } from '../../src/iceberg/table-metadata.ts';
 import type { TableUpdate } from '../../src/iceberg/updates.ts';
 import type { ViewMetadata } from '../../src/iceberg/view-metadata.ts';
@@ -51,6 +51,7 @@ export class TablePlaces {
    * Errors: `invalid-argument` for one outside of what is allowed, or that meets another's.
    */
   async toTake(owner: PlaceOwner, base: Located | null, next: Located): Promise<readonly TablePlace[]> {
+    if (base === null) requireUuid(owner);
     const before = new Map((base === null ? [] : foldersOf(base)).map((one) => [one.named, one.location]));
     const fresh = foldersOf(next).filter(({ named, location }) => before.get(named) !== location);
     if (fresh.length === 0) return [];
@@ -132,6 +133,27 @@ export class TablePlaces {
     this.#rules.requireFile({ named: 'metadata-location', location });
   }
 
+  /**
+   * The check that comes before an object that a table's manifests name is read with the lake's own keys for somebody who may read the table: its writers
+   * put into their manifests what they like, and what another's manifests hold (paths, bounds) must not be had that way.
+   * Errors: `forbidden` for an object in another's folder, or outside of all.
+   */
+  reading(metadata: TableMetadata): (location: string) => Promise<void> {
+    const own = foldersOf(metadata);
+    const owner = { kind: 'table', uuid: metadata['table-uuid'] } as const;
+    const known = new Set<string>();
+    return async (location) => {
+      const folder = location.slice(0, Math.max(0, location.lastIndexOf('/')));
+      if (this.#isOpen || liesBelow(own, location) || known.has(folder)) return;
+      const former = (await this.of(owner)).map((one) => ({ named: 'folder', location: one }));
+      const isFree = async () =>
+        this.#rules.allowsObject(location) &&
+        (await this.#context.store.takenPlace(owner, [placeAt(folder)])) === null;
+      if (!liesBelow(former, location) && !(await isFree())) throw notRead(location);
+      known.add(folder);
+    };
+  }
+
   /** Errors: `invalid-argument` for a folder outside of what is allowed, or that another has a part in. */
   async requireAlone(owner: PlaceOwner, locations: readonly string[]): Promise<void> {
     const folders = locations.map((location) => ({ named: 'folder', location }));
@@ -196,6 +218,30 @@ export class TablePlaces {
       ),
     ];
   }
+}
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/**
+ * Folders in the tiers end in a table's uuid, and are known by it: one that is the end of another's uuid, or another's in capitals, would make the
+ * other's files this table's own.
+ */
+function requireUuid({ kind, uuid }: PlaceOwner): void {
+  if (UUID.test(uuid)) return;
+  throw new LakeError(
+    'invalid-argument',
+    `The ${kind}'s uuid ${JSON.stringify(uuid.slice(0, 100))} is no UUID`,
+    {
+      hint: 'Nothing was changed: give it a UUID of 36 characters in lower case, as RFC 9562 has them.',
+    },
+  );
+}
+
+function notRead(location: string): LakeError {
+  return new LakeError('forbidden', `${location} is none of the table's own files`, {
+    where: location,
+    hint: 'The catalog does not read it for you: plan the scan in the client.',
+  });
 }
 
 /** Files that updates add to a table's metadata. Pure. */

@@ -345,7 +345,7 @@ export class SqlStore implements CatalogStore {
   }
 
   async setMaintenance(wanted: Maintenance | null): Promise<void> {
-    await this.access.change((sql) => maintenance.setMaintenance(sql, wanted));
+    await this.access.changeAnyTime((sql) => maintenance.setMaintenance(sql, wanted));
   }
 
   async sizes(nowMs: number): Promise<CatalogSizes> {

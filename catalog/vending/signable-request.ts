@@ -26,6 +26,10 @@ export interface ObjectAccess {
   readonly bindsBody: boolean;
 }
 
+/** The same operations under other names, to servers that are not only S3: copies, ACLs, other methods, deletion of whole prefixes. */
+const OTHER_SERVERS =
+  /^x-(?:goog|oss|obs|cos|minio|rgw|emc|ibm|tos|bce|ms)-|^x-(?:http-)?method(?:-override)?$/;
+
 type Query = ReadonlyMap<string, string>;
 type Operation = (request: RequestToSign, address: ObjectAddress) => Omit<ObjectAccess, 'address'>;
 
@@ -54,7 +58,8 @@ const KNOWN_HEADERS =
 export function objectAccess(request: RequestToSign, settings: S3Settings): ObjectAccess {
   const address = addressOn(rawUri(request.uri), settings, request.region);
   for (const name of Object.keys(request.headers)) {
-    if (name.startsWith('x-amz-') && !KNOWN_HEADERS.test(name)) throw notSigned(`the header ${name}`);
+    const isKnown = !name.startsWith('x-amz-') || KNOWN_HEADERS.test(name);
+    if (!isKnown || OTHER_SERVERS.test(name)) throw notSigned(`the header ${name}`);
   }
   const operation = (address.key === '' ? BUCKET : OBJECT)[request.method];
   if (operation === undefined)

@@ -2,6 +2,7 @@ import type { DuckDbEngine } from '../engine/duckdb.ts';
 import { queryNeeds } from '../engine/query-needs.ts';
 import { createQueryViews } from '../engine/query-views.ts';
 import { viewName } from '../engine/sql-text.ts';
+import { LakeError } from '../errors.ts';
 import { inParallel } from '../in-parallel.ts';
 import { openLakeEngine } from '../project/lake-engine.ts';
 import type { Lake } from '../project/open-lake.ts';
@@ -40,6 +41,7 @@ export async function openQueryEngine(
       const point = scanPoint(table, asOf);
       return { table, point, schema: scanTarget(table.metadata, point).schema };
     });
+    refuseAlike(tables.map(({ table }) => viewName(table.identifier)));
     const needs = await queryNeeds(
       query,
       tables.map(({ table, schema }) => ({ identifier: table.identifier, schema })),
@@ -54,5 +56,18 @@ export async function openQueryEngine(
   } catch (error) {
     await engine.close();
     throw error;
+  }
+}
+
+/** The engine does not tell letters' case apart: one of two such tables would be read for both. Errors: `unsupported`. */
+function refuseAlike(names: readonly string[]): void {
+  const known = new Map<string, string>();
+  for (const name of names) {
+    const other = known.get(name.toLowerCase()) ?? name;
+    known.set(name.toLowerCase(), name);
+    if (other === name) continue;
+    throw new LakeError('unsupported', `The query names ${other} and ${name}, which differ by case alone`, {
+      hint: 'The embedded engine cannot tell them apart: ask each in a query of its own, or rename one.',
+    });
   }
 }

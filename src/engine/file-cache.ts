@@ -173,6 +173,11 @@ export class FileCache {
       if (systemCode(error) === 'ENOENT') return false;
       throw error;
     }
+    // Nothing here is synced: a machine that stopped may have left the name without the bytes.
+    if ((await stat(path)).size !== item.size) {
+      for (const broken of [path, this.#cached(item.key)]) await unlink(broken).catch(() => undefined);
+      return false;
+    }
     this.#keep(owner, item, path);
     return true;
   }

@@ -34,7 +34,7 @@ export interface CopyRequest {
  */
 export async function copyToParquet(engine: DuckDbEngine, request: CopyRequest): Promise<WrittenFile[]> {
   const { folder, name } = request;
-  await onDisk(folder, () => mkdir(folder, { recursive: true }));
+  const first = await onDisk(folder, () => mkdir(folder, { recursive: true }));
   try {
     const statement =
       `COPY (${request.sql}) TO ${quoteText(folder)} (FORMAT parquet, COMPRESSION zstd, FIELD_IDS ${fieldIdsOption(request.fields)}, ` +
@@ -46,7 +46,9 @@ export async function copyToParquet(engine: DuckDbEngine, request: CopyRequest):
     await removeFiles(empty.map((file) => file.path));
     const kept = files.filter((file) => file.rows > 0);
     if (kept.length > 0)
-      await onDisk(folder, () => syncAll([...kept.map((file) => file.path), folder, dirname(folder)]));
+      await onDisk(folder, () =>
+        syncAll([...kept.map((file) => file.path), ...foldersToSync(folder, first ?? folder)]),
+      );
     return kept;
   } catch (error) {
     await removeStarting(folder, `${name}-`);
@@ -62,6 +64,14 @@ export function writtenFile(fields: readonly NestedField[], row: RawRow): Writte
     size: Number(row['file_size_bytes']),
     columns: readColumnStats(schemaLeaves({ fields }), row['column_statistics']),
   };
+}
+
+/** A folder and those around it in which a name may be new: up to the one that holds the first that was made. */
+function foldersToSync(folder: string, first: string): string[] {
+  const folders = [folder];
+  for (let at = folder; at !== dirname(first) && at !== dirname(at); at = dirname(at))
+    folders.push(dirname(at));
+  return folders;
 }
 
 async function syncAll(paths: readonly string[]): Promise<void> {

@@ -16,18 +16,24 @@ const DEFAULTS: CommitRetries = {
   totalTimeoutMs: 1_800_000,
 };
 
+/** A timer that is set for longer goes off at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** The rules of a table by its properties `commit.retry.*` (spec: "Table behavior properties"); one that is no count keeps the default: a commit is not refused for it. Pure. */
 export function commitRetries(properties: Readonly<Record<string, string>>): CommitRetries {
   const count = (name: string, fallback: number): number => {
     const text = Object.hasOwn(properties, `commit.retry.${name}`) ? properties[`commit.retry.${name}`] : '';
     return /^\d+$/.test(text?.trim() ?? '') ? Number(text) : fallback;
   };
-  const minWaitMs = count('min-wait-ms', DEFAULTS.minWaitMs);
+  const totalTimeoutMs = count('total-timeout-ms', DEFAULTS.totalTimeoutMs);
+  const wait = (name: string, fallback: number): number =>
+    Math.min(count(name, fallback), totalTimeoutMs, LONGEST_TIMER_MS);
+  const minWaitMs = wait('min-wait-ms', DEFAULTS.minWaitMs);
   return {
     retries: count('num-retries', DEFAULTS.retries),
     minWaitMs,
-    maxWaitMs: Math.max(minWaitMs, count('max-wait-ms', DEFAULTS.maxWaitMs)),
-    totalTimeoutMs: count('total-timeout-ms', DEFAULTS.totalTimeoutMs),
+    maxWaitMs: Math.max(minWaitMs, wait('max-wait-ms', DEFAULTS.maxWaitMs)),
+    totalTimeoutMs,
   };
 }
 

@@ -21,7 +21,7 @@ describe('tables that Iceberg Java wrote', () => {
       try {
         const { metadata } = fixture;
         const objects = openStore();
-        const plans = new ScanPlans(objects, systemClock);
+        const plans = new ScanPlans(objects, systemClock, () => async () => {});
         for (const { 'snapshot-id': id } of metadata.snapshots) {
           const answer = await plans.plan(metadata, pinScan(metadata, { 'snapshot-id': id }), 'typed');
           const deletes = answer['delete-files'] ?? [];
@@ -54,7 +54,7 @@ describe('tables that Iceberg Java wrote', () => {
     const fixture = await localFixture('v3_vectors');
     try {
       const { metadata } = fixture;
-      const plans = new ScanPlans(openStore(), systemClock);
+      const plans = new ScanPlans(openStore(), systemClock, () => async () => {});
       const answer = await plans.plan(metadata, pinScan(metadata, {}), 'typed');
       const ranges = (answer['file-scan-tasks'] ?? [])
         .map((task) => task['data-file'] as Json)

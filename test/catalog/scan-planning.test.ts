@@ -267,7 +267,7 @@ it('says which file is missing, and does not answer a plan that lacks files', as
 
 it('holds through a move between tiers: what was planned before it is answered with the new places', async () => {
   const { before, after } = await movedTable(under);
-  const plans = new ScanPlans(under.objects, clock);
+  const plans = new ScanPlans(under.objects, clock, () => async () => {});
   const paths = (plan: FetchedPlan) =>
     ('file-scan-tasks' in plan ? (plan['file-scan-tasks'] ?? []) : []).map(
       (task) => (task['data-file'] as Record<string, unknown>)['file-path'],

@@ -64,3 +64,16 @@ it('asks one question, with its semicolons and comments', async () => {
     expect(JSON.parse((await ask(sql)).stdout), sql).toEqual([{ a: 1 }]);
   }
 });
+
+it("refuses two tables that letters' case alone tells apart: one would be read for both", async () => {
+  await writeFile(join(folder, 'a.csv'), 'a\n1\n');
+  for (const name of ['raw.x', 'raw.X'])
+    expect((await lake(folder, ['ingest', name, 'a.csv', '--create'])).code).toBe(0);
+  const { code, stdout } = await ask('SELECT count(*) FROM raw.x, raw."X"');
+  expect(code).toBe(1);
+  expect(JSON.parse(stdout).error).toMatchObject({
+    kind: 'unsupported',
+    message: expect.stringContaining('differ by case alone'),
+  });
+  expect((await ask('SELECT count(*) AS n FROM raw."X"')).code).toBe(0);
+});

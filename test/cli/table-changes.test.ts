@@ -220,7 +220,7 @@ describe('lake table', () => {
     await run('table', 'list');
     expect(await dropped()).toMatchObject({ id, state: 'purged' });
     expect(await files()).toBe(0);
-    expect(await json('undrop', TABLE)).toMatchObject({ error: { kind: 'not-found' } });
-    expect(await json('purge', TABLE)).toMatchObject({ error: { kind: 'not-found' } });
+    expect(await json('undrop', id)).toMatchObject({ error: { kind: 'not-found' } });
+    expect(await json('purge', id)).toMatchObject({ error: { kind: 'not-found' } });
   });
 });

@@ -1,4 +1,4 @@
-import { access, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -46,6 +46,16 @@ describe('FileCache', () => {
     expect(store.reads).toBe(1);
     await store.put(at('a'), Buffer.from('new'));
     expect(await text(open(), 'v', 'a')).toBe('new');
+  });
+
+  it('fetches again what a stopped machine has left without its bytes', async () => {
+    await text(open(), 'v', 'a');
+    await opened.pop()?.close();
+    for (const name of await readdir(join(folder, 'objects')))
+      await truncate(join(folder, 'objects', name), 0);
+    expect(await text(open(), 'v', 'a')).toBe('a'.repeat(40));
+    expect(await text(open(), 'v', 'a')).toBe('a'.repeat(40));
+    expect(store.reads).toBe(2);
   });
 
   it('evicts what was used least recently, and never what is in use', async () => {

@@ -268,6 +268,24 @@ it('deletes the right rows of a file of which some row groups are enough', async
   }
 });
 
+it('asks a partition for no column that a part leaves out', async () => {
+  const spec = buildPartitionSpec(SCHEMA, [{ source: 'dt', transform: 'identity' }]);
+  const lake = await PrunedLake.open(SCHEMA, spec);
+  try {
+    const names = SCHEMA.fields.map(({ name }) => name);
+    const rows = rowsSql(0, 50, new Set(names.filter((name) => name !== 'dt')));
+    await lake.append(
+      `SELECT ${names.map((name) => `"${name}"`).join(', ')} FROM (SELECT *, '-infinity'::DATE AS dt FROM (${rows}))`,
+    );
+    const sql = 'SELECT id FROM t.rows WHERE id < 3';
+    const pruned = await lake.ask(sql, {}, true);
+    expect(pruned.need?.columns.size).toBe(1);
+    expect(pruned.rows).toEqual((await lake.ask(sql, {}, false)).rows);
+  } finally {
+    await lake.close();
+  }
+});
+
 it('fails on a column that the need leaves out, and counts rows without any', async () => {
   const engine = await openDuckDb({ tempDirectory: 'unused', threads: 1 });
   const fixture = await openFixture('v2_transforms');

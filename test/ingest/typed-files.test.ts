@@ -270,7 +270,8 @@ it('adds and widens columns with the rows that need it, in one commit', async ()
 });
 
 it('makes the columns of a new table of what Avro declares', async () => {
-  const path = await lake.file('a.avro', await avroFile('null', []));
+  const record = { id: 1, name: 'a', price: null, day: 0, at: 0, tags: [] };
+  const path = await lake.file('a.avro', await avroFile('null', [record]));
   const columns = await columnsOf({ files: [path], csv: {} });
   expect(columns.map(({ name, type, required }) => [name, type, required])).toEqual([
     ['id', 'long', false],

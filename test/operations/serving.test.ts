@@ -171,7 +171,7 @@ it('gives the place of a request back whose client went away', async () => {
   };
   const isFull = async () => (await fetch(`${uri}/v1/config`)).status === 503;
   const head = (length: number) =>
-    `POST /v1/namespaces/n/tables HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`;
+    `POST /v1/namespaces/n/tables HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`;
   // In the middle of its body.
   for (let at = 0; at < 3; at++) {
     await leave(`${head(1000)}{`, isFull);

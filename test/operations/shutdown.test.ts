@@ -83,7 +83,7 @@ async function heldUp(): Promise<{ readonly end: Promise<unknown> }> {
   const socket = connect(Number(port), hostname, () => {
     const head = [
       'POST /v1/namespaces HTTP/1.1',
-      'host: x',
+      'host: 127.0.0.1',
       'content-type: application/json',
       'content-length: 9',
     ];

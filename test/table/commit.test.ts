@@ -88,6 +88,15 @@ it('waits longer from attempt to attempt, never beyond the longest wait', () => 
   expect(waitAfter(1, commitRetries({ 'commit.retry.min-wait-ms': '9000' }), 1)).toBe(9000);
 });
 
+it('never sets a timer that is longer than timers are, nor one that outlasts the time for all attempts', () => {
+  const nines = '9'.repeat(400);
+  const names = ['num-retries', 'min-wait-ms', 'max-wait-ms', 'total-timeout-ms'];
+  const huge = Object.fromEntries(names.map((name) => [`commit.retry.${name}`, nines]));
+  expect(waitAfter(3, commitRetries(huge), 0.5)).toBe(2 ** 31 - 1);
+  const short = { 'commit.retry.min-wait-ms': nines, 'commit.retry.total-timeout-ms': '70' };
+  expect(waitAfter(3, commitRetries(short), 0.5)).toBe(70);
+});
+
 it('finds out that a commit whose answer was lost was applied, and does not repeat it', async () => {
   lake.catalog.faults.push({ outcome: 'lost' });
   const result = await append(1);
