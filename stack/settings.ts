@@ -21,7 +21,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Where a stack lies and how its parts reach each other. */
 export interface StackSettings {
-  /** Data, logs and process files; `LAKE_STACK_HOME`, else below the user's data folder. */
+  /** Data, logs and process files; `LAKE_STACK_HOME`, else below the user's data folder (root: /var/lib). */
   readonly folder: string;
   /** Programs that were fetched or built; shared by all stacks and outside of the checkout. */
   readonly cache: string;
@@ -34,9 +34,7 @@ export interface StackSettings {
 
 /** The settings, with secrets made at the first use and kept for the user alone. @throws Error for a port that is none */
 export function stackSettings(env: Environment): StackSettings {
-  const folder =
-    env['LAKE_STACK_HOME'] ??
-    join(env['XDG_DATA_HOME'] ?? join(homedir(), '.local/share'), 'lakewarden/stack');
+  const folder = env['LAKE_STACK_HOME'] ?? join(dataHome(env), 'lakewarden/stack');
   const cache = join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'lakewarden');
   const kept = join(folder, 'secrets.json');
   const known = new Map<string, string>();
@@ -61,6 +59,12 @@ export function stackSettings(env: Environment): StackSettings {
     credential: (name) => known.get(`credential:${name}`) ?? null,
     keepCredential: (name, value) => void keep(`credential:${name}`, value),
   };
+}
+
+/** PostgreSQL does not run as root, and no other user gets into root's home. */
+function dataHome(env: Environment): string {
+  if (process.getuid?.() === 0) return '/var/lib';
+  return env['XDG_DATA_HOME'] ?? join(homedir(), '.local/share');
 }
 
 function portsOf(env: Environment): Record<PortName, number> {

@@ -67,9 +67,10 @@ export class Auth {
     address: string,
   ): Promise<{ readonly token: string; readonly lifetimeMs: number }> {
     const nowMs = this.#clock.now();
-    const waitMs = this.#failed.waitMs(client, address, nowMs);
-    if (waitMs > 0) throw tooManyFailures(waitMs);
     const known = await findSecrets(this.access.sql, client, nowMs);
+    const waitMs = this.#failed.waitMs(client, address, nowMs);
+    // Who was right before is not kept out by others that guess from the same address.
+    if (waitMs > 0 && !this.#secrets.knows(secret, known?.secrets ?? [])) throw tooManyFailures(waitMs);
     const isRight = await this.#secrets.matches(secret, known?.secrets ?? []);
     if (known === null || !isRight || known.principal.disabledAtMs !== null) {
       this.#failed.failed(client, address, nowMs);

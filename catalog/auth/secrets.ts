@@ -53,6 +53,17 @@ export async function newSecret(): Promise<NewSecret> {
   };
 }
 
+/** What the database has of a secret. */
+interface KeptSecret {
+  readonly id: string;
+  readonly hash: string;
+}
+
+function secretOf(text: string, secrets: readonly KeptSecret[]): KeptSecret | undefined {
+  const id = SECRET.exec(text)?.[1];
+  return secrets.find((one) => one.id === id);
+}
+
 /**
  * Checks secrets against hashes, a few at a time. Trino signs in with every query: a secret that was right once is known again by a keyed digest
  * that never leaves the process. It goes by the hash, so that one that is withdrawn is asked for no more.
@@ -67,13 +78,9 @@ export class SecretCheck {
    * True if `text` is the secret of one of the hashes. What is wrong takes as long as what is right and not known yet.
    * Errors: `unavailable` while too many are being checked.
    */
-  async matches(
-    text: string,
-    secrets: readonly { readonly id: string; readonly hash: string }[],
-  ): Promise<boolean> {
-    const id = SECRET.exec(text)?.[1];
-    const secret = secrets.find((one) => one.id === id);
-    if (secret !== undefined && this.#knows(text, secret.hash)) return true;
+  async matches(text: string, secrets: readonly KeptSecret[]): Promise<boolean> {
+    if (this.knows(text, secrets)) return true;
+    const secret = secretOf(text, secrets);
     await this.#enter();
     try {
       const isRight = await isSecretOf(text, secret?.hash ?? NOBODYS);
@@ -85,8 +92,9 @@ export class SecretCheck {
     }
   }
 
-  #knows(text: string, hash: string): boolean {
-    const digest = this.#known.get(hash);
+  /** True if `text` was found to be the secret of one of the hashes before. */
+  knows(text: string, secrets: readonly KeptSecret[]): boolean {
+    const digest = this.#known.get(secretOf(text, secrets)?.hash ?? '');
     return digest !== undefined && timingSafeEqual(digest, this.#digestOf(text));
   }
 

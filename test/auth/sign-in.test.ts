@@ -182,6 +182,7 @@ it('lets nobody guess: after ten wrong secrets a client waits, at that address',
   for (let attempt = 0; attempt < 10; attempt++) {
     expect((await askForToken(catalog.app, form('etl', 'wrong'))).status).toBe(401);
   }
+  // The right secret was not seen yet: it waits too.
   const blocked = await askForToken(catalog.app, form('etl', secret));
   expect(blocked).toMatchObject({ status: 429, body: { error: 'invalid_client' } });
   expect(Number(blocked.headers['retry-after'])).toBeGreaterThan(0);
@@ -194,6 +195,16 @@ it('lets nobody guess: after ten wrong secrets a client waits, at that address',
   });
   expect(elsewhere.statusCode).toBe(200);
   nowMs += 61_000;
+  expect((await askForToken(catalog.app, form('etl', secret))).status).toBe(200);
+});
+
+it('keeps nobody out whose secret was right before, though others guess from the same address', async () => {
+  const { catalog, secret } = await withSecret();
+  expect((await askForToken(catalog.app, form('etl', secret))).status).toBe(200);
+  for (let attempt = 0; attempt < 10; attempt++) {
+    expect((await askForToken(catalog.app, form('etl', 'wrong'))).status).toBe(401);
+  }
+  expect((await askForToken(catalog.app, form('etl', 'wrong'))).status).toBe(429);
   expect((await askForToken(catalog.app, form('etl', secret))).status).toBe(200);
 });
 
