@@ -4,8 +4,8 @@ import { LONG_TESTS } from './test/faults/vitest.config.ts';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // The first need servers (npm run test:stack), the others minutes (npm run test:faults).
-    exclude: ['test/stack/**', ...LONG_TESTS],
+    // The first need servers and other engines (npm run test:stack), the others minutes (npm run test:faults).
+    exclude: ['test/stack/**', 'test/interop/**', ...LONG_TESTS],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     maxWorkers: 2,

@@ -272,7 +272,7 @@ function dataFileFromAvro(record: AvroRecord, tuples: StructType): DataFile {
   if (!content) throw corrupt('an entry has an unknown content');
   const file: DataFile = {
     content,
-    filePath: required(textOf(record[KEY.filePath]), 'file_path'),
+    filePath: pathOf(record[KEY.filePath]),
     fileFormat: required(textOf(record[KEY.fileFormat]), 'file_format'),
     partition: tupleFromAvro(tuples, recordOf(record[KEY.partition])),
     recordCount: required(numberOf(record[KEY.recordCount]), 'record_count'),
@@ -314,6 +314,13 @@ const OPTIONAL = (
 function required<T>(value: T | undefined, field: string): T {
   if (value === undefined) throw corrupt(`an entry has no ${field}`);
   return value;
+}
+
+/** No store has an object with NUL in its name, and some readers end a name there. */
+function pathOf(value: unknown): string {
+  const path = required(textOf(value), 'file_path');
+  if (path.includes('\0')) throw corrupt('an entry has a file_path with a NUL character in it');
+  return path;
 }
 
 function numberOf(value: unknown): number | undefined {

@@ -1,11 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-/** The long ones: processes killed at every step, full disks, and races of writers with moves, expiry and orphan removal. */
+/** The long ones: processes killed at every step, full disks, 1,300 broken inputs, and races of writers with moves, expiry and orphan removal. */
 export const LONG_TESTS = [
   'test/faults/*-kill.test.ts',
   'test/faults/full-disk.test.ts',
   'test/faults/catalog-writers.test.ts',
+  'test/faults/broken-input.test.ts',
   'test/races/**/*.test.ts',
 ];
 

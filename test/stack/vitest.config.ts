@@ -1,11 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-/** `npm run test:stack`: the tests that need real servers beside them. */
+/** `npm run test:stack`: the tests that need real servers or other engines beside them. */
 export default defineConfig({
   root: fileURLToPath(new URL('../..', import.meta.url)),
   test: {
-    include: ['test/stack/**/*.test.ts'],
+    include: ['test/stack/**/*.test.ts', 'test/interop/**/*.test.ts'],
     testTimeout: 120_000,
     // The first run builds the servers.
     hookTimeout: 900_000,
