@@ -1,11 +1,18 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-/** `npm run test:stack`: the tests that need real servers or other engines beside them. */
+/** The tests that need real servers or other engines beside them. */
+export const SERVER_TESTS = [
+  'test/stack/**/*.test.ts',
+  'test/interop/**/*.test.ts',
+  'test/catalog/postgres*.test.ts',
+];
+
+/** `npm run test:stack` */
 export default defineConfig({
   root: fileURLToPath(new URL('../..', import.meta.url)),
   test: {
-    include: ['test/stack/**/*.test.ts', 'test/interop/**/*.test.ts'],
+    include: SERVER_TESTS,
     testTimeout: 120_000,
     // The first run builds the servers.
     hookTimeout: 900_000,
