@@ -383,12 +383,17 @@ it('accepts nothing that any reader, or the disk, takes for a place outside or i
     ...inside,
     ...inside.map((name) => name.toUpperCase()),
   );
-  const start = fc.constantFrom(
-    `${under.folder}/hot/`,
-    `${under.folder}/hot`,
-    `${under.folder}/`,
-    victim.replace('file://', ''),
-    '/',
+  const start = fc.oneof(
+    { weight: 6, arbitrary: fc.constant(`${under.folder}/hot/`) },
+    {
+      weight: 4,
+      arbitrary: fc.constantFrom(
+        `${under.folder}/hot`,
+        `${under.folder}/`,
+        victim.replace('file://', ''),
+        '/',
+      ),
+    },
   );
   const location = fc
     .tuple(scheme, start, fc.array(step, { maxLength: 6 }), fc.constantFrom('', '/', '//'))
@@ -423,7 +428,8 @@ it('accepts nothing that any reader, or the disk, takes for a place outside or i
       const name = `${TABLES}/c${made}`;
       expect((await http.send('POST', `${name}/unregister`)).status).toBe(200);
     }),
-    { numRuns: 400 },
+    // A fixed seed: what is counted below must not hang on luck.
+    { numRuns: 400, seed: 20261121 },
   );
   expect(accepted).toBeGreaterThan(5);
 });

@@ -167,7 +167,8 @@ it('plans what the own planner plans, with the same deletes, and never leaves ou
           left += all.size - found.size;
         }
       }),
-      { numRuns: 40 },
+      // A fixed seed: what is counted below must not hang on luck.
+      { numRuns: 40, seed: 20261121 },
     );
   } finally {
     await server.close();

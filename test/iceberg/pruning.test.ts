@@ -285,7 +285,8 @@ describe('pruning', () => {
           }
         }
       }),
-      { numRuns: 4000 },
+      // A fixed seed: what is counted below must not hang on luck.
+      { numRuns: 4000, seed: 20261121 },
     );
     // A pruning that keeps everything would pass, too.
     expect(pruned).toBeGreaterThan(300);

@@ -81,7 +81,8 @@ it('tells exactly the documents in which a key comes twice', () => {
         expect(fault).toMatch(/holds the key ".*" twice/);
       } else expect(fault).toBeNull();
     }),
-    { numRuns: 2000 },
+    // A fixed seed: what is counted below must not hang on luck.
+    { numRuns: 2000, seed: 20261121 },
   );
   expect(doubled).toBeGreaterThan(100);
 });

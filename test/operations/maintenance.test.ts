@@ -63,7 +63,7 @@ async function switchedDuringCommits(database: string): Promise<void> {
     }
   };
   const writers = Array.from({ length: WRITERS }, (_, name) => writer(name));
-  await expect.poll(() => applied.length, { timeout: 60_000 }).toBeGreaterThan(WRITERS);
+  await expect.poll(() => applied.length).toBeGreaterThan(WRITERS);
   const on = await sent(one, '/lake/v1/maintenance', { on: true, reason: 'upgrade' });
   expect(on).toMatchObject({ status: 200, body: { on: true, reason: 'upgrade' } });
   // From the answer on nothing changes, whichever server the writers use, and whatever was on its way.
@@ -82,9 +82,7 @@ async function switchedDuringCommits(database: string): Promise<void> {
   expect(await sent(other, '/v1/namespaces', { namespace: ['m'] })).toMatchObject({ status: 503 });
   expect((await fetch(`${other}/v1/namespaces/m`)).status).toBe(404);
   expect(await sent(other, '/lake/v1/maintenance', { on: false })).toMatchObject({ body: { on: false } });
-  await expect
-    .poll(async () => (await sent(one, '/v1/namespaces', { namespace: ['m'] }))?.status, { timeout: 10_000 })
-    .toBe(200);
+  await expect.poll(async () => (await sent(one, '/v1/namespaces', { namespace: ['m'] }))?.status).toBe(200);
 }
 
 it('applies no change after it was switched on, on any server: SQLite', async () => {

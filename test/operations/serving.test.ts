@@ -142,7 +142,7 @@ it('sends requests away beyond what it takes at once, and answers probes all the
   await sent(uri, '/v1/namespaces', { namespace: ['n'] });
   const create = (name: string) => sent(uri, '/v1/namespaces/n/tables', { name, schema: SCHEMA });
   const held = [create('a'), create('b')];
-  await expect.poll(async () => (await fetch(`${uri}/v1/namespaces`)).status, { timeout: 10_000 }).toBe(503);
+  await expect.poll(async () => (await fetch(`${uri}/v1/namespaces`)).status).toBe(503);
   expect(await create('c')).toMatchObject({ status: 503, retryAfter: '1' });
   expect((await fetch(`${uri}/health`)).status).toBe(200);
   gate.resolve();
@@ -166,7 +166,7 @@ it('gives the place of a request back whose client went away', async () => {
   const { hostname, port } = new URL(uri);
   const leave = async (text: string, isAtWork: () => Promise<boolean>) => {
     const socket = connect(Number(port), hostname, () => socket.write(text));
-    await expect.poll(isAtWork, { timeout: 10_000 }).toBe(true);
+    await expect.poll(isAtWork).toBe(true);
     socket.destroy();
   };
   const isFull = async () => (await fetch(`${uri}/v1/config`)).status === 503;
@@ -175,13 +175,13 @@ it('gives the place of a request back whose client went away', async () => {
   // In the middle of its body.
   for (let at = 0; at < 3; at++) {
     await leave(`${head(1000)}{`, isFull);
-    await expect.poll(isFull, { timeout: 10_000 }).toBe(false);
+    await expect.poll(isFull).toBe(false);
   }
   // While it is worked on: the place is taken until that is done or the answer cannot be sent.
   const body = JSON.stringify({ name: 't', schema: SCHEMA });
   await leave(`${head(body.length)}${body}`, async () => isHeld);
   gate.resolve();
-  await expect.poll(isFull, { timeout: 10_000 }).toBe(false);
+  await expect.poll(isFull).toBe(false);
 });
 
 it('limits how often an address may ask, behind a proxy by the address that it tells', async () => {
@@ -260,7 +260,7 @@ it('says which part is down, and not why', async () => {
     asked += 1;
     throw new LakeError('unavailable', 'no answer from secret.internal');
   };
-  await expect.poll(async () => (await fetch(`${uri}/health/ready`)).status, { timeout: 10_000 }).toBe(503);
+  await expect.poll(async () => (await fetch(`${uri}/health/ready`)).status).toBe(503);
   const answers = await Promise.all(Array.from({ length: 50 }, () => fetch(`${uri}/health/ready`)));
   const text = await answers[0]?.text();
   expect(text).toBe('{"status":"down","parts":{"database":"ok","storage":"down"}}');
@@ -274,7 +274,7 @@ it.skipIf(postgresMissing() !== null)('tells that the database is down', async (
     const uri = await start({ database: postgres.url });
     expect((await fetch(`${uri}/health/ready`)).status).toBe(200);
     await postgres.stop();
-    await expect.poll(async () => (await fetch(`${uri}/health/ready`)).status, { timeout: 20_000 }).toBe(503);
+    await expect.poll(async () => (await fetch(`${uri}/health/ready`)).status).toBe(503);
     const answer = await (await fetch(`${uri}/health/ready`)).json();
     expect(answer).toMatchObject({ parts: { database: expect.stringMatching(/down|slow/), storage: 'ok' } });
     expect(JSON.stringify(answer)).not.toMatch(/127\.0\.0\.1|postgres|ECONN/);

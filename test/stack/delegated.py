@@ -2,7 +2,11 @@
 import sys
 
 import pyarrow as pa
+import s3fs
 from pyiceberg.catalog import load_catalog
+
+# PyIceberg 0.12 takes its signer off and puts it on again for each thread, of a file system that threads share: requests between the two leave unsigned.
+s3fs.S3FileSystem.cachable = False
 
 uri, delegation, file_io = sys.argv[1:4]
 catalog = load_catalog(

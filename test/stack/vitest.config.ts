@@ -16,6 +16,8 @@ export default defineConfig({
     testTimeout: 120_000,
     // The first run builds the servers.
     hookTimeout: 900_000,
+    // What a test waits for comes late on a busy machine; it fails by its own time limit at last.
+    expect: { poll: { timeout: 60_000 } },
     maxWorkers: 2,
     fileParallelism: false,
   },
