@@ -5,7 +5,8 @@ import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { freePort, type S3Server } from '../test/stack/s3-server.ts';
+import { freePort } from '../test/free-port.ts';
+import type { S3Server } from '../test/stack/s3-server.ts';
 
 const run = promisify(execFile);
 const HERE = import.meta.dirname;

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { databaseUrl } from './postgres.ts';
+import { databaseUrl, isDatabaseGiven } from './postgres.ts';
 import { REGION } from './s3-server.ts';
 import type { Service } from './service.ts';
 import type { StackSettings } from './settings.ts';
@@ -60,7 +60,8 @@ export function catalog(settings: StackSettings): Service {
   const address = `http://127.0.0.1:${settings.ports.catalog}`;
   return {
     name: 'catalog',
-    needs: ['minio', 'postgres'],
+    // A database that is there already is not ours to start.
+    needs: isDatabaseGiven() ? ['minio'] : ['minio', 'postgres'],
     address,
     missing: () => null,
     prepare: async () => {

@@ -7,7 +7,7 @@ import { Stack } from './stack.ts';
 
 const USAGE = `npm run stack -- COMMAND [SERVICE…]
 
-  up [SERVICE…]       start services and what they need: minio, postgres, catalog, trino if none is named
+  up [SERVICE…]       start services and what they need: Trino and all below it if none is named
   down [SERVICE…]     stop them; data stays
   status              what runs, where it answers, and what the machine lacks
   logs SERVICE        follow what a service prints (Ctrl-C ends it)

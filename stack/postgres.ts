@@ -11,6 +11,11 @@ const DEBIAN = '/usr/lib/postgresql';
 const NOBODY = { uid: 65_534, gid: 65_534 };
 const run = promisify(execFile);
 
+/** True if LAKE_STACK_POSTGRES names a database to use. */
+export function isDatabaseGiven(): boolean {
+  return process.env['LAKE_STACK_POSTGRES'] !== undefined;
+}
+
 /** The URL of the stack's database; `LAKE_STACK_POSTGRES` names one that is there already. */
 export function databaseUrl(settings: StackSettings): string {
   const given = process.env['LAKE_STACK_POSTGRES'];
@@ -34,13 +39,13 @@ export function postgres(settings: StackSettings): Service {
       const bin = postgresPrograms();
       if (bin === null) throw new Error('there is no PostgreSQL');
       const folder = join(settings.folder, 'postgres');
-      const user = process.getuid?.() === 0 ? NOBODY : undefined;
-      await makeCluster(bin, folder, settings, user);
+      await makeCluster(bin, folder, settings);
+      const user = postgresUser();
       return {
         command: join(bin, 'postgres'),
         words: ['-D', join(folder, 'data')],
         cwd: folder,
-        env: { PATH: process.env['PATH'], LC_ALL: 'C.UTF-8' },
+        env: environment(),
         stopSignal: 'SIGINT',
         ...(user === undefined ? {} : { user }),
       };
@@ -71,35 +76,39 @@ export function postgresPrograms(): string | null {
   );
 }
 
-async function makeCluster(
-  bin: string,
-  folder: string,
-  settings: StackSettings,
-  user: typeof NOBODY | undefined,
-): Promise<void> {
+const environment = () => ({ PATH: process.env['PATH'], LC_ALL: 'C.UTF-8' });
+
+/** Who runs the server where this is root; undefined for whoever this is. */
+function postgresUser(): typeof NOBODY | undefined {
+  return process.getuid?.() === 0 ? NOBODY : undefined;
+}
+
+/** What the server's programs are started with in `folder`. */
+export function postgresOptions(folder: string) {
+  return { cwd: folder, env: environment(), ...postgresUser() };
+}
+
+/** Gives a file or folder to whoever runs the server. */
+function handOver(path: string): void {
+  const user = postgresUser();
+  if (user !== undefined) chownSync(path, user.uid, user.gid);
+}
+
+/** Makes the files of a server, with the user `lake`, in `data` below `folder`. */
+export async function initDatabase(bin: string, folder: string, words: readonly string[]): Promise<void> {
+  handOver(folder);
+  const own = ['-D', join(folder, 'data'), '-U', 'lake', '-E', 'UTF8', '--no-instructions'];
+  await run(join(bin, 'initdb'), [...own, ...words], postgresOptions(folder));
+}
+
+async function makeCluster(bin: string, folder: string, settings: StackSettings): Promise<void> {
   const data = join(folder, 'data');
   if (!existsSync(join(data, 'PG_VERSION'))) {
     mkdirSync(folder, { recursive: true });
     const passwords = join(folder, 'password');
     writeFileSync(passwords, settings.secret('postgres-password'), { mode: 0o600 });
-    if (user !== undefined) for (const path of [folder, passwords]) chownSync(path, user.uid, user.gid);
-    const words = [
-      '-D',
-      data,
-      '-U',
-      'lake',
-      '--auth=scram-sha-256',
-      '--pwfile',
-      passwords,
-      '-E',
-      'UTF8',
-      '--no-instructions',
-    ];
-    await run(join(bin, 'initdb'), words, {
-      cwd: folder,
-      env: { PATH: process.env['PATH'], LC_ALL: 'C.UTF-8' },
-      ...user,
-    });
+    handOver(passwords);
+    await initDatabase(bin, folder, ['--auth=scram-sha-256', '--pwfile', passwords]);
     rmSync(passwords);
   }
   const lines = [

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import type { Program } from './background-process.ts';
 import { canBuildS3Servers, type S3ServerName, s3Binary } from './s3-binaries.ts';
 import { answersHttp, type Service } from './service.ts';
 import type { StackSettings } from './settings.ts';
@@ -21,21 +22,9 @@ export function s3Server(name: S3ServerName, settings: StackSettings): Service {
     missing: () =>
       canBuildS3Servers() ? null : `${name} is built by Go: install Go 1.24 or later (https://go.dev/dl)`,
     prepare: async (say) => {
-      const command = await s3Binary(name, say);
       const folder = join(settings.folder, name);
-      for (const part of ['data', 'attributes']) await mkdir(join(folder, part), { recursive: true });
-      return {
-        command,
-        words: wordsOf(name, `127.0.0.1:${port}`, folder),
-        cwd: folder,
-        env: {
-          ...process.env,
-          MINIO_ROOT_USER: user,
-          MINIO_ROOT_PASSWORD: password,
-          ROOT_ACCESS_KEY: user,
-          ROOT_SECRET_KEY: password,
-        },
-      };
+      await s3Binary(name, say);
+      return s3Program(name, { listen: `127.0.0.1:${port}`, folder, user, password });
     },
     answers: () => answersHttp(address),
     afterStart: async () => {
@@ -50,10 +39,35 @@ export function s3Server(name: S3ServerName, settings: StackSettings): Service {
   };
 }
 
-function wordsOf(name: S3ServerName, listen: string, folder: string): string[] {
+/** What runs a server with its objects in `folder`, which is made. */
+export async function s3Program(
+  name: S3ServerName,
+  place: {
+    /** `address:port` */
+    readonly listen: string;
+    readonly folder: string;
+    readonly user: string;
+    readonly password: string;
+  },
+): Promise<Program> {
+  const { listen, folder, user, password } = place;
   const [data, attributes] = [join(folder, 'data'), join(folder, 'attributes')];
-  if (name === 'minio') return ['server', '--quiet', '--address', listen, data];
-  return ['--quiet', '--port', listen, 'posix', '--sidecar', attributes, data];
+  for (const part of [data, attributes]) await mkdir(part, { recursive: true });
+  return {
+    command: await s3Binary(name),
+    words:
+      name === 'minio'
+        ? ['server', '--quiet', '--address', listen, data]
+        : ['--quiet', '--port', listen, 'posix', '--sidecar', attributes, data],
+    cwd: folder,
+    env: {
+      ...process.env,
+      MINIO_ROOT_USER: user,
+      MINIO_ROOT_PASSWORD: password,
+      ROOT_ACCESS_KEY: user,
+      ROOT_SECRET_KEY: password,
+    },
+  };
 }
 
 async function makeBucket(client: S3Client, bucket: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Program } from './background-process.ts';
@@ -66,7 +66,6 @@ async function install(folder: string, home: string): Promise<void> {
       );
       await run('unzip', ['-q', plugin, '-d', join(fresh, 'plugin')]);
     }
-    await mkdir(join(fresh, 'plugin'), { recursive: true });
     await rename(fresh, home);
   } finally {
     await rm(fresh, { recursive: true, force: true });

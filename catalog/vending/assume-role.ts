@@ -1,5 +1,5 @@
 import { LakeError } from '../../src/errors.ts';
-import type { S3Settings } from '../../src/storage/s3-settings.ts';
+import { namedKeys, type S3Settings } from '../../src/storage/s3-settings.ts';
 
 /** Credentials of a session that ends by itself. */
 export interface SessionCredentials {
@@ -30,21 +30,13 @@ const SILENCE_MS = 15_000;
  */
 export const assumeRole: AssumeRole = async (settings, request) => {
   const { STSClient, AssumeRoleCommand } = await import('@aws-sdk/client-sts');
-  const { sts = {}, accessKeyId, secretAccessKey, sessionToken } = settings;
+  const { sts = {} } = settings;
   const endpoint = sts.endpoint ?? settings.endpoint;
   const client = new STSClient({
     region: sts.region ?? settings.region ?? 'us-east-1',
     ...(endpoint === undefined ? {} : { endpoint }),
     requestHandler: { connectionTimeout: CONNECT_MS, requestTimeout: SILENCE_MS },
-    ...(accessKeyId === undefined || secretAccessKey === undefined
-      ? {}
-      : {
-          credentials: {
-            accessKeyId,
-            secretAccessKey,
-            ...(sessionToken === undefined ? {} : { sessionToken }),
-          },
-        }),
+    ...namedKeys(settings),
   });
   try {
     const { Credentials: made } = await client.send(

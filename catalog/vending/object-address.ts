@@ -1,4 +1,5 @@
 import { LakeError } from '../../src/errors.ts';
+import { encodeName } from '../../src/storage/s3-location.ts';
 import type { S3Settings } from '../../src/storage/s3-settings.ts';
 
 /** A URI taken apart as it stands: nothing is decoded or made shorter. */
@@ -117,14 +118,6 @@ function decoded(text: string): string {
   } catch {
     throw unclear('its percent escapes are no text');
   }
-}
-
-/** RFC 3986: all but the unreserved characters. */
-export function encodeName(name: string): string {
-  return encodeURIComponent(name).replaceAll(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
 }
 
 export function unclear(why: string): LakeError {

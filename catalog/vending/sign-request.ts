@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { Sha256 } from '@aws-crypto/sha256-js';
 import { SignatureV4 } from '@smithy/signature-v4';
-import { encodeName, type ObjectAddress, unclear } from './object-address.ts';
+import { encodeName } from '../../src/storage/s3-location.ts';
+import { type ObjectAddress, unclear } from './object-address.ts';
 import type { ObjectAccess, RequestToSign } from './signable-request.ts';
 
 /** Keys that a request is signed with. */

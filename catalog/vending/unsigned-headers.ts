@@ -1,6 +1,7 @@
 import { LakeError } from '../../src/errors.ts';
+import { encodeName } from '../../src/storage/s3-location.ts';
 import type { S3Settings } from '../../src/storage/s3-settings.ts';
-import { addressOn, encodeName, rawUri } from './object-address.ts';
+import { addressOn, rawUri } from './object-address.ts';
 import type { OwnFolder } from './own-folders.ts';
 import { type SigningKeys, signRequest } from './sign-request.ts';
 

@@ -1,4 +1,4 @@
-import type { ComparisonKind, Expression, Literal } from '../iceberg/expressions.ts';
+import { type ComparisonKind, type Expression, FLIPPED, type Literal } from '../iceberg/expressions.ts';
 import { findField, type Schema } from '../iceberg/schema.ts';
 import { decimalParameters, type NestedField, type PrimitiveKind, primitiveKind } from '../iceberg/types.ts';
 
@@ -22,16 +22,6 @@ const COMPARISONS: Readonly<Record<string, ComparisonKind>> = {
   COMPARE_LESSTHANOREQUALTO: 'ltEq',
   COMPARE_GREATERTHAN: 'gt',
   COMPARE_GREATERTHANOREQUALTO: 'gtEq',
-};
-
-/** For a literal on the left: 5 < x says x > 5. */
-const FLIPPED: Readonly<Record<ComparisonKind, ComparisonKind>> = {
-  eq: 'eq',
-  notEq: 'notEq',
-  lt: 'gt',
-  ltEq: 'gtEq',
-  gt: 'lt',
-  gtEq: 'ltEq',
 };
 
 /** Iceberg's kinds whose values compare in DuckDB as they do here, with DuckDB's name of the type. */

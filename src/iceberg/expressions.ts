@@ -227,6 +227,16 @@ function refuseOpaque(field: NestedField): never {
   });
 }
 
+/** For a literal on the left: 5 < x says x > 5. */
+export const FLIPPED: Readonly<Record<ComparisonKind, ComparisonKind>> = {
+  eq: 'eq',
+  notEq: 'notEq',
+  lt: 'gt',
+  ltEq: 'gtEq',
+  gt: 'lt',
+  gtEq: 'ltEq',
+};
+
 const COMPARED: Record<ComparisonKind, (order: number) => boolean> = {
   eq: (order) => order === 0,
   notEq: (order) => order !== 0,

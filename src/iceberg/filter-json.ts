@@ -2,6 +2,7 @@ import { LakeError } from '../errors.ts';
 import { type BoundExpression, bind, type Expression } from './expressions.ts';
 import { filterLiteral, type JsonLiteral, jsonLiteral, jsonLiterals } from './filter-literals.ts';
 import { type FilterTerm, isTerm, termOf } from './filter-terms.ts';
+import { isJsonObject } from './json.ts';
 import { columnName, findField, type Schema } from './schema.ts';
 import type { NestedField } from './types.ts';
 
@@ -105,7 +106,7 @@ export function parseFilter(json: unknown, schema: Schema, caseSensitive: boolea
 function parse(json: unknown, at: Parsing): RestFilter {
   if (at.depth > MAX_DEPTH) throw refused(`it nests deeper than ${MAX_DEPTH} levels`);
   if (typeof json === 'boolean') return constant(json !== at.negated);
-  if (!isRecord(json)) throw refused(`${shown(json)} is no predicate`);
+  if (!isJsonObject(json)) throw refused(`${shown(json)} is no predicate`);
   const type = json['type'];
   const inner = { ...at, depth: at.depth + 1 };
   switch (type) {
@@ -242,10 +243,6 @@ function comparison(
 
 function isComparison(type: PredicateType): type is 'lt' | 'lt-eq' | 'gt' | 'gt-eq' | 'eq' | 'not-eq' {
   return Object.hasOwn(FLIPPED, type);
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function refused(reason: string): LakeError {

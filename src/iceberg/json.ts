@@ -22,6 +22,11 @@ export function parseJson(text: string): unknown {
   return parseTagged(text) ?? parseRevived(text);
 }
 
+/** True for what stands between braces. */
+export function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** With a look at the source of every number: exact for all texts, and slow. */
 function parseRevived(text: string): unknown {
   try {

@@ -1,6 +1,6 @@
 import { LakeError } from '../errors.ts';
 import { type AvroRecord, fieldKey, readAvro, writeAvro } from './avro.ts';
-import { parseJson, stringifyJson } from './json.ts';
+import { isJsonObject, parseJson, stringifyJson } from './json.ts';
 import type { ManifestFile } from './manifest-file.ts';
 import { entrySchema, type ManifestFormatVersion } from './manifest-schema.ts';
 import { type PartitionField, type PartitionSpec, partitionType } from './partition-spec.ts';
@@ -369,7 +369,7 @@ function mapOf<V>(
 
 function parseSchema(metadata: ReadonlyMap<string, string>): Schema {
   const json = parseJson(metadata.get('schema') ?? 'null');
-  if (!isObject(json) || !Array.isArray(json['fields'])) throw corrupt('it carries no table schema');
+  if (!isJsonObject(json) || !Array.isArray(json['fields'])) throw corrupt('it carries no table schema');
   const id = json['schema-id'] ?? integer(metadata.get('schema-id') ?? '0');
   return { ...json, type: 'struct', 'schema-id': id } as Schema;
 }
@@ -377,14 +377,10 @@ function parseSchema(metadata: ReadonlyMap<string, string>): Schema {
 /** The header has the spec's fields alone; those of early v1 writers have no ids. */
 function parseSpec(metadata: ReadonlyMap<string, string>): PartitionSpec {
   const json = parseJson(metadata.get('partition-spec') ?? 'null');
-  const listed = isObject(json) ? json['fields'] : json;
+  const listed = isJsonObject(json) ? json['fields'] : json;
   if (!Array.isArray(listed)) throw corrupt('it carries no partition spec');
   const fields = listed.map((field, at) => ({ 'field-id': 1000 + at, ...field }) as PartitionField);
   return { 'spec-id': integer(metadata.get('partition-spec-id') ?? '0'), fields };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function integer(text: string): number {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { LakeError } from '../errors.ts';
-import { parseJson, stringifyJson } from './json.ts';
+import { isJsonObject, parseJson, stringifyJson } from './json.ts';
 import { checkMetadata, corrupt, type JsonObject } from './metadata-check.ts';
 import { MAIN_BRANCH } from './refs.ts';
 import { UNSORTED } from './sort-order.ts';
@@ -30,7 +30,7 @@ export function parseTableMetadata(text: string): TableMetadata {
 
 /** The same of JSON that `parseJson` has read, such as a part of a catalog's answer. */
 export function tableMetadataOf(json: unknown): TableMetadata {
-  if (!isObject(json)) return corrupt('table metadata must be a JSON object');
+  if (!isJsonObject(json)) return corrupt('table metadata must be a JSON object');
   const version = json['format-version'];
   if (typeof version !== 'number' || !Number.isInteger(version) || version < 1) {
     return corrupt(`format-version is ${describe(version)}`);
@@ -59,10 +59,10 @@ export function metadataFields(metadata: TableMetadata): readonly (readonly [str
 
 function fromVersion1(json: JsonObject): JsonObject {
   const schemas =
-    json['schemas'] ?? (isObject(json['schema']) ? [{ 'schema-id': 0, ...json['schema'] }] : []);
+    json['schemas'] ?? (isJsonObject(json['schema']) ? [{ 'schema-id': 0, ...json['schema'] }] : []);
   const legacySpec = json['partition-spec'];
   const specs = json['partition-specs'] ?? [{ 'spec-id': 0, fields: withFieldIds(legacySpec) }];
-  const firstSchema = Array.isArray(schemas) && isObject(schemas[0]) ? schemas[0]['schema-id'] : 0;
+  const firstSchema = Array.isArray(schemas) && isJsonObject(schemas[0]) ? schemas[0]['schema-id'] : 0;
   return {
     ...json,
     schemas,
@@ -103,13 +103,13 @@ function withFieldIds(fields: unknown): unknown {
   if (fields === undefined) return [];
   if (!Array.isArray(fields)) return fields;
   return fields.map((field: unknown, at) =>
-    isObject(field) ? { 'field-id': NO_PARTITION_ID + 1 + at, ...field } : field,
+    isJsonObject(field) ? { 'field-id': NO_PARTITION_ID + 1 + at, ...field } : field,
   );
 }
 
 function highestPartitionId(specs: unknown): number {
-  const fields = asList(specs).flatMap((spec) => (isObject(spec) ? asList(spec['fields']) : []));
-  const ids = fields.map((field) => (isObject(field) ? Number(field['field-id']) : Number.NaN));
+  const fields = asList(specs).flatMap((spec) => (isJsonObject(spec) ? asList(spec['fields']) : []));
+  const ids = fields.map((field) => (isJsonObject(field) ? Number(field['field-id']) : Number.NaN));
   return Math.max(NO_PARTITION_ID, ...ids.filter(Number.isSafeInteger));
 }
 
@@ -152,7 +152,7 @@ function locationAndRefs(json: JsonObject): JsonObject {
   const location = json['location'];
   const refs = json['refs'] ?? {};
   const id = json['current-snapshot-id'];
-  const main = id !== undefined && isObject(refs) && !Object.hasOwn(refs, MAIN_BRANCH);
+  const main = id !== undefined && isJsonObject(refs) && !Object.hasOwn(refs, MAIN_BRANCH);
   return {
     ...(typeof location === 'string' ? { location: stripTrailingSlash(location) } : {}),
     refs: main ? { ...refs, [MAIN_BRANCH]: { 'snapshot-id': id, type: 'branch' } } : refs,
@@ -170,15 +170,11 @@ function toVersion1(metadata: TableMetadata): object {
 }
 
 function mapList(list: unknown, change: (item: JsonObject) => JsonObject): unknown {
-  return Array.isArray(list) ? list.map((item: unknown) => (isObject(item) ? change(item) : item)) : list;
+  return Array.isArray(list) ? list.map((item: unknown) => (isJsonObject(item) ? change(item) : item)) : list;
 }
 
 function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function describe(value: unknown): string {

@@ -1,4 +1,4 @@
-import type { ComparisonKind, Expression } from './expressions.ts';
+import { type ComparisonKind, type Expression, FLIPPED } from './expressions.ts';
 import type { Literal, SqlLiteral } from './literals.ts';
 import { notSimple, type Token, tokenize } from './sql-tokens.ts';
 
@@ -12,16 +12,6 @@ const COMPARISONS: ReadonlyMap<string, ComparisonKind> = new Map<string, Compari
   ['>', 'gt'],
   ['>=', 'gtEq'],
 ]);
-
-/** For a literal on the left: 5 < x says x > 5. */
-const FLIPPED: Record<ComparisonKind, ComparisonKind> = {
-  eq: 'eq',
-  notEq: 'notEq',
-  lt: 'gt',
-  ltEq: 'gtEq',
-  gt: 'lt',
-  gtEq: 'ltEq',
-};
 
 /** Words that are no column names where an operand is expected. */
 const RESERVED = new Set(

@@ -1,5 +1,5 @@
 import { LakeError } from '../errors.ts';
-import { parseJson, stringifyJson } from './json.ts';
+import { isJsonObject, parseJson, stringifyJson } from './json.ts';
 import type { Schema } from './schema.ts';
 import { stripTrailingSlash } from './table-metadata.ts';
 
@@ -47,7 +47,7 @@ type Shape = Readonly<Record<string, (value: unknown) => boolean>>;
 
 const isInteger = (value: unknown) => Number.isSafeInteger(value);
 const isText = (value: unknown) => typeof value === 'string';
-const isTextMap = (value: unknown) => isObject(value) && Object.values(value).every(isText);
+const isTextMap = (value: unknown) => isJsonObject(value) && Object.values(value).every(isText);
 
 const VIEW: Shape = {
   'view-uuid': isText,
@@ -78,7 +78,7 @@ const REPRESENTATION: Shape = { type: isText };
  */
 export function parseViewMetadata(text: string): ViewMetadata {
   const json = parseJson(text);
-  if (!isObject(json)) return corrupt('it is no object');
+  if (!isJsonObject(json)) return corrupt('it is no object');
   const filled = { ...json, properties: json['properties'] ?? {} };
   checkShape(filled, VIEW, '');
   const view = filled as Json & ViewMetadata;
@@ -106,7 +106,7 @@ function checkVersion(view: ViewMetadata, version: ViewVersion): void {
 
 function checkList(list: readonly unknown[], shape: Shape, where: string): void {
   for (const [at, item] of list.entries()) {
-    if (!isObject(item)) corrupt(`${where}[${at}] is no object`);
+    if (!isJsonObject(item)) corrupt(`${where}[${at}] is no object`);
     else checkShape(item, shape, `${where}[${at}].`);
   }
 }
@@ -117,10 +117,6 @@ function checkShape(json: Json, shape: Shape, prefix: string): void {
     if (!holds(value))
       corrupt(`${prefix}${key} is ${value === undefined ? 'missing' : stringifyJson(value)}`);
   }
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function corrupt(problem: string): never {

@@ -1,5 +1,5 @@
 import { S3Client } from '@aws-sdk/client-s3';
-import type { S3Settings } from './s3-settings.ts';
+import { namedKeys, type S3Settings } from './s3-settings.ts';
 
 /** Limits of requests: how often one is sent, and how long it may take to connect and to stay silent, ms. */
 export interface S3Limits {
@@ -16,7 +16,7 @@ export const DEFAULT_LIMITS: S3Limits = { attempts: 6, connectMs: 5_000, silence
  * trailing checksums understand them.
  */
 export function s3Client(settings: S3Settings, limits: S3Limits): S3Client {
-  const { endpoint, region, pathStyle, accessKeyId, secretAccessKey, sessionToken } = settings;
+  const { endpoint, region, pathStyle } = settings;
   const ownRegion = region ?? (endpoint === undefined ? undefined : 'us-east-1');
   return new S3Client({
     ...(endpoint === undefined ? {} : { endpoint }),
@@ -32,14 +32,6 @@ export function s3Client(settings: S3Settings, limits: S3Limits): S3Client {
       httpAgent: { maxSockets: 128, keepAlive: true },
       httpsAgent: { maxSockets: 128, keepAlive: true },
     },
-    ...(accessKeyId === undefined || secretAccessKey === undefined
-      ? {}
-      : {
-          credentials: {
-            accessKeyId,
-            secretAccessKey,
-            ...(sessionToken === undefined ? {} : { sessionToken }),
-          },
-        }),
+    ...namedKeys(settings),
   });
 }

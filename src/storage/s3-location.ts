@@ -29,3 +29,11 @@ export function s3Location(sibling: string, bucket: string, key: string): string
 export function copySource({ bucket, key }: S3Location): string {
   return `${bucket}/${key}`.split('/').map(encodeURIComponent).join('/');
 }
+
+/** A part of a request's path as signatures want it (RFC 3986): all but the unreserved characters are percent-encoded. */
+export function encodeName(name: string): string {
+  return encodeURIComponent(name).replaceAll(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}

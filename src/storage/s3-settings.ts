@@ -21,3 +21,10 @@ export interface StsSettings {
   readonly roleArn?: string;
   readonly externalId?: string;
 }
+
+/** The keys that the settings name, as AWS's clients take them; nothing where the usual chain gives them. */
+export function namedKeys({ accessKeyId, secretAccessKey, sessionToken }: S3Settings) {
+  if (accessKeyId === undefined || secretAccessKey === undefined) return {};
+  const token = sessionToken === undefined ? {} : { sessionToken };
+  return { credentials: { accessKeyId, secretAccessKey, ...token } };
+}

@@ -1,5 +1,5 @@
 import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto';
-import type { S3Location } from './s3-location.ts';
+import { encodeName, type S3Location } from './s3-location.ts';
 
 /** Keys as the AWS SDK's credential providers give them. */
 export interface S3Keys {
@@ -70,15 +70,7 @@ export class S3Signer {
 
 /** The path of an object with its bucket in front, percent-encoded as the signature wants it. */
 export function signedPath({ bucket, key }: S3Location): string {
-  return `/${bucket}/${key}`.split('/').map(encodeStrictly).join('/');
-}
-
-/** RFC 3986: but for the unreserved characters all are encoded. */
-function encodeStrictly(part: string): string {
-  return encodeURIComponent(part).replace(
-    /[!'()*]/g,
-    (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
+  return `/${bucket}/${key}`.split('/').map(encodeName).join('/');
 }
 
 function sha256(data: string | Uint8Array): string {

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../free-port.ts';
 import { type FaultyProxy, startFaultyProxy } from '../stack/faulty-proxy.ts';
-import { freePort } from '../stack/s3-server.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
 const START_MS = 60_000;

@@ -1,11 +1,10 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import pg from 'pg';
-import { postgresPrograms } from '../../stack/postgres.ts';
+import { initDatabase, postgresOptions, postgresPrograms } from '../../stack/postgres.ts';
+import { freePort } from '../free-port.ts';
 
 /** A PostgreSQL server that tests may use as they like. */
 export interface PostgresServer {
@@ -16,8 +15,6 @@ export interface PostgresServer {
 
 const WHERE_TO_GET =
   'there is no PostgreSQL: install one (Debian: apt-get install postgresql), or set LAKE_TEST_POSTGRES=postgres://…';
-const NOBODY = 65_534;
-const run = promisify(execFile);
 
 /**
  * Null where PostgreSQL can be tested with, else why not. In CI (`CI` is set) it has to be there: the tests then fail for want of it.
@@ -34,10 +31,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   const bin = postgresPrograms();
   if (bin === null) throw new Error(WHERE_TO_GET);
   const folder = mkdtempSync(join(tmpdir(), 'lake-postgres-'));
-  // It refuses to run as root.
-  const user = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
-  if (user.uid !== undefined) chownSync(folder, user.uid, user.gid);
-  const options = { ...user, cwd: folder, env: { PATH: process.env['PATH'], LC_ALL: 'C.UTF-8' } };
+  const options = postgresOptions(folder);
   const data = join(folder, 'data');
   let server: ChildProcess | null = null;
   const stop = async () => {
@@ -45,8 +39,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    const words = ['-D', data, '-U', 'lake', '--auth=trust', '-E', 'UTF8', '--no-instructions', '--no-sync'];
-    await run(join(bin, 'initdb'), words, options);
+    await initDatabase(bin, folder, ['--auth=trust', '--no-sync']);
     const port = await freePort();
     const settings = `listen_addresses = '127.0.0.1'\nport = ${port}\nunix_socket_directories = ''\nmax_connections = 200\n`;
     writeFileSync(join(data, 'postgresql.conf'), settings, { flag: 'a' });
@@ -58,15 +51,6 @@ export async function startPostgres(): Promise<PostgresServer> {
     await stop();
     throw error;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port is free');
-  return address.port;
 }
 
 /** Returns when the server takes connections. */

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import { freePort } from './s3-server.ts';
+import { freePort } from '../free-port.ts';
 
 /**
  * What befalls a request: an answer of 503; the connection reset before it reaches the server; its answer lost after the server did it;

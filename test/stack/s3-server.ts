@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import { DEFAULT_LIMITS, s3Client } from '../../src/storage/s3-client.ts';
 import type { S3Settings } from '../../src/storage/s3-settings.ts';
-import { canBuildS3Servers, type S3ServerName, s3Binary } from '../../stack/s3-binaries.ts';
+import { canBuildS3Servers, type S3ServerName } from '../../stack/s3-binaries.ts';
+import { s3Program } from '../../stack/s3-server.ts';
+import { freePort } from '../free-port.ts';
 
 /** True if the tests have servers. In CI their absence is a failure, not a skip. */
 export function canHaveServers(): boolean {
@@ -26,19 +27,16 @@ const KEYS = { accessKeyId: 'lake-test', secretAccessKey: 'lake-test-secret' };
 
 /** Starts a server and waits until it answers. */
 export async function startS3Server(name: S3ServerName): Promise<S3Server> {
-  const binary = await s3Binary(name);
   const folder = await mkdtemp(join(tmpdir(), `lake-${name}-`));
   const port = await freePort();
-  const child = spawn(binary, await argumentsOf(name, port, folder), {
-    env: {
-      ...process.env,
-      MINIO_ROOT_USER: KEYS.accessKeyId,
-      MINIO_ROOT_PASSWORD: KEYS.secretAccessKey,
-      ROOT_ACCESS_KEY: KEYS.accessKeyId,
-      ROOT_SECRET_KEY: KEYS.secretAccessKey,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
+  const { accessKeyId: user, secretAccessKey: password } = KEYS;
+  const { command, words, env } = await s3Program(name, {
+    listen: `127.0.0.1:${port}`,
+    folder,
+    user,
+    password,
   });
+  const child = spawn(command, words, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const close = async (): Promise<void> => {
     await stopped(child);
     await rm(folder, { recursive: true, force: true });
@@ -61,23 +59,6 @@ export async function startS3Server(name: S3ServerName): Promise<S3Server> {
     },
     close,
   };
-}
-
-async function argumentsOf(name: S3ServerName, port: number, folder: string): Promise<string[]> {
-  if (name === 'minio') return ['server', '--quiet', '--address', `127.0.0.1:${port}`, join(folder, 'data')];
-  const [data, attributes] = [join(folder, 'data'), join(folder, 'attributes')];
-  await mkdir(data);
-  await mkdir(attributes);
-  return ['--quiet', '--port', `127.0.0.1:${port}`, 'posix', '--sidecar', attributes, data];
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 async function answers(child: ChildProcess, endpoint: string): Promise<void> {
