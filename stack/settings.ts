@@ -13,6 +13,7 @@ const PORTS = {
   trino: 8080,
 } as const;
 export type PortName = keyof typeof PORTS;
+export const PORT_NAMES = Object.keys(PORTS) as readonly PortName[];
 
 const SECRETS = ['s3-access-key', 's3-secret-key', 'postgres-password'] as const;
 type SecretName = (typeof SECRETS)[number];
@@ -69,7 +70,7 @@ function dataHome(env: Environment): string {
 
 function portsOf(env: Environment): Record<PortName, number> {
   const ports: Record<PortName, number> = { ...PORTS };
-  for (const name of Object.keys(PORTS) as PortName[]) {
+  for (const name of PORT_NAMES) {
     const key = `LAKE_STACK_${name.toUpperCase()}_PORT`;
     const text = env[key];
     if (text === undefined) continue;

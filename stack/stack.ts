@@ -9,7 +9,8 @@ import { trino } from './trino.ts';
 
 /** Longest start of a service, ms: Trino's on a busy machine. */
 const START_MS = 300_000;
-const BY_DEFAULT = ['minio', 'postgres', 'catalog', 'trino'];
+/** Trino, with all that it needs. */
+const BY_DEFAULT = ['trino'];
 
 type Say = (text: string) => void;
 
@@ -51,9 +52,15 @@ export class Stack {
    */
   async up(names: readonly string[], say: Say): Promise<void> {
     const wanted = this.#withNeeds(names.length === 0 ? BY_DEFAULT : names);
-    const missing = wanted.flatMap((service) => service.missing() ?? []);
+    const missing = this.missing(names);
     if (missing.length > 0) throw new Error(`nothing was started:\n${missing.join('\n')}`);
     for (const service of wanted) await this.#start(service, say);
+  }
+
+  /** What the machine lacks for the named services and those that they need, and how to get it. */
+  missing(names: readonly string[]): readonly string[] {
+    const wanted = this.#withNeeds(names.length === 0 ? BY_DEFAULT : names);
+    return wanted.flatMap((service) => service.missing() ?? []);
   }
 
   async #start(service: Service, say: Say): Promise<void> {

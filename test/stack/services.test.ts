@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lake } from '../../stack/catalog.ts';
-import { type StackSettings, stackSettings } from '../../stack/settings.ts';
+import { PORT_NAMES, type StackSettings, stackSettings } from '../../stack/settings.ts';
 import { Stack } from '../../stack/stack.ts';
+import { freePort } from '../free-port.ts';
 import { postgresMissing } from '../postgres/server.ts';
-import { canHaveServers, freePort } from './s3-server.ts';
+import { canHaveServers } from './s3-server.ts';
 
 const there =
   canHaveServers() && postgresMissing() === null && process.env['LAKE_TEST_POSTGRES'] === undefined;
-const PORTS = ['MINIO', 'VERSITYGW', 'POSTGRES', 'CATALOG', 'METRICS', 'TRINO'];
 
 describe.skipIf(!there)('the stack on this machine', () => {
   let folder: string;
@@ -25,7 +25,7 @@ describe.skipIf(!there)('the stack on this machine', () => {
     // PostgreSQL runs as another user where the tests run as root.
     await chmod(folder, 0o755);
     const env: Record<string, string> = { LAKE_STACK_HOME: folder };
-    for (const name of PORTS) env[`LAKE_STACK_${name}_PORT`] = String(await freePort());
+    for (const name of PORT_NAMES) env[`LAKE_STACK_${name.toUpperCase()}_PORT`] = String(await freePort());
     settings = stackSettings(env);
     stack = new Stack(settings);
   });

@@ -1,0 +1,13 @@
+import { describe, inject } from 'vitest';
+import { type StackSettings, stackSettings } from '../../stack/settings.ts';
+
+const variables = inject('stackVariables');
+
+/** A `describe` that is left out where there is no stack; the set-up has said why. */
+export const withStack: typeof describe.skip = describe.skipIf(variables === null);
+
+/** Where the stack of this run lies. Only inside of `withStack`. */
+export function testedStack(): StackSettings {
+  if (variables === null) throw new Error('there is no stack');
+  return stackSettings(variables);
+}
