@@ -9,6 +9,17 @@ const TTL_MS = 20_000;
 const RENEW_EVERY_MS = 5_000;
 const RETRY_MS = 500;
 
+interface LeasedTable {
+  readonly uuid: string;
+  readonly name: string;
+}
+
+/** A lease, and when it was asked for: it counts from no earlier. */
+interface AcquiredLease {
+  readonly lease: Lease;
+  readonly askedMs: number;
+}
+
 /** The right to relocate one table. */
 export interface HeldLease {
   readonly id: string;
@@ -24,10 +35,19 @@ export interface HeldLease {
  */
 export async function withLease<T>(
   run: TieringRun,
-  table: { readonly uuid: string; readonly name: string },
+  table: LeasedTable,
   work: (lease: HeldLease) => Promise<T>,
 ): Promise<T> {
-  const { lease, askedMs } = await acquire(run, table);
+  return underLease(run, table, await acquireLease(run, table), work);
+}
+
+/** Does `work` under a lease that was acquired for it; see `withLease`. */
+export async function underLease<T>(
+  run: TieringRun,
+  table: LeasedTable,
+  { lease, askedMs }: AcquiredLease,
+  work: (lease: HeldLease) => Promise<T>,
+): Promise<T> {
   const id = lease['lease-id'];
   let lost: unknown;
   let validUntilMs = askedMs + TTL_MS;
@@ -64,10 +84,8 @@ export async function withLease<T>(
   }
 }
 
-async function acquire(
-  run: TieringRun,
-  table: { uuid: string; name: string },
-): Promise<{ lease: Lease; askedMs: number }> {
+/** The table's lease, once a crashed run's has run out. @throws LakeError `conflict` if another run, which is alive, keeps it */
+export async function acquireLease(run: TieringRun, table: LeasedTable): Promise<AcquiredLease> {
   const holder = `${hostname()}:${pid}:${run.clock.uuid()}`;
   const deadline = run.clock.now() + TTL_MS + 2 * RETRY_MS;
   for (;;) {

@@ -2,7 +2,7 @@ import { isKind } from '../errors.ts';
 import { tableName } from '../table/table.ts';
 import { carryOut, type RelocationResult, rollBack } from './executor.ts';
 import type { JournaledMove, PastRelocation, Relocation } from './journal.ts';
-import { type HeldLease, withLease } from './lease.ts';
+import { acquireLease, type HeldLease, underLease } from './lease.ts';
 import { tryRemoveLeftovers } from './ledger.ts';
 import { moveRefusal } from './movable.ts';
 import type { TieringRun } from './tiering-context.ts';
@@ -12,22 +12,34 @@ const LATE_COPY_MS = 24 * 3_600_000;
 
 /**
  * Finishes what interrupted runs left: a relocation in state `copying` goes on, or is rolled back where its
- * journal is not whole or its table is gone or not to be moved; after a swap only leftovers are removed. A day after it began, one that was rolled
+ * journal is not whole or its table is gone or not to be moved, and is left alone while another run that is alive works on it; after a swap only leftovers are removed. A day after it began, one that was rolled
  * back is `cleaned` and not looked at again.
  */
 export async function resumeRelocations(run: TieringRun): Promise<RelocationResult[]> {
   const results: RelocationResult[] = [];
   for (const relocation of await run.journal.relocationsIn('copying')) {
     const name = tableName({ namespace: relocation.namespace, name: relocation.table });
-    const result = await withLease(run, { uuid: relocation['table-uuid'], name }, (lease) =>
-      resumeOne(run, relocation, lease),
-    );
+    const table = { uuid: relocation['table-uuid'], name };
+    const acquired = await acquireUnlessHeld(run, table);
+    if (acquired === null) continue;
+    const result = await underLease(run, table, acquired, (lease) => resumeOne(run, relocation, lease));
     if (result !== null) results.push(result);
   }
   const rolledBack = await run.journal.relocationsIn('rolled-back');
   const ended = [...(await run.journal.relocationsIn('swapped')), ...rolledBack];
   if (await tryRemoveLeftovers(run, ended)) await closeRolledBack(run, rolledBack);
   return results;
+}
+
+/** Null, with a warning, if a run that is alive moves the table: its relocation is not interrupted, and holds nobody else up. */
+async function acquireUnlessHeld(run: TieringRun, table: { uuid: string; name: string }) {
+  try {
+    return await acquireLease(run, table);
+  } catch (error) {
+    if (!isKind(error, 'conflict')) throw error;
+    run.warn(`${error.message}: its relocation is left to it`);
+    return null;
+  }
 }
 
 /** A copy that was under way when its run was rolled back may land later: only an old relocation has nothing more to come. */

@@ -171,6 +171,30 @@ test.each(RELOCATION_STEPS)(
   },
 );
 
+test('a run that is alive and moves one table does not keep others from moving theirs', async () => {
+  for (const name of ['twin', 'moved']) await firstHalf(name);
+  const plan = await planMoves(lake, policies('moved'), AT_COLD);
+  const at = async (reached: RelocationStep) => {
+    if (reached === 'copied') throw new Crash(reached);
+  };
+  await expect(applyPlan(lake, plan, { faults: { at } })).rejects.toThrow(Crash);
+  const [relocation] = await tieringRun(lake).journal.relocationsIn('copying');
+  const uuid = relocation?.['table-uuid'] ?? '';
+  lake.pass(HOUR);
+  const { journal } = tieringRun(lake);
+  const alive = await journal.acquireLease(uuid, 'another run', 24 * HOUR);
+  const warnings: string[] = [];
+  const other = await planMoves(lake, policies('twin'), AT_COLD);
+  const report = await applyPlan(lake, other, { warn: (text) => warnings.push(text) });
+  expect(report.relocations).toMatchObject([{ table: 'gold.twin', state: 'swapped' }]);
+  expect(report.resumed).toEqual([]);
+  expect(warnings.join()).toContain('another run is moving files of gold.moved');
+  await journal.releaseLease(alive['lease-id']);
+  const { resumed } = await applyPlan(lake, { moves: [], kept: [], tables: [] });
+  expect(resumed).toMatchObject([{ table: 'gold.moved', state: 'swapped' }]);
+  expect(await everything(lake, 'moved')).toEqual(await everything(lake, 'twin'));
+});
+
 test('commits that come first are taken in: new deletes on moving files, new snapshots', async () => {
   for (const name of ['twin', 'moved']) await firstHalf(name);
   const plan = await planMoves(lake, policies('moved'), AT_COLD);
