@@ -73,9 +73,7 @@ export async function writeSelect(engine: DuckDbEngine, request: WriteRequest): 
 async function streamRows(engine: DuckDbEngine, request: WriteRequest, select: string): Promise<DataFile[]> {
   const keys = partitionKeys(request);
   const files = await writeStreamed(engine, `SELECT * FROM (${select})${orderBy(request, keys)}`, request);
-  return request.sort === undefined
-    ? files
-    : files.map((file) => ({ ...file, sortOrderId: request.sort?.['order-id'] ?? 0 }));
+  return files.map((file) => ({ ...file, sortOrderId: request.sort?.['order-id'] ?? 0 }));
 }
 
 interface PartitionWork {
@@ -294,7 +292,8 @@ async function dataFile(
     recordCount: file.rows,
     fileSizeInBytes: file.size,
     ...metrics,
-    ...(request.sort === undefined ? {} : { sortOrderId: request.sort['order-id'] }),
+    // 0 is unsorted; engines fail on a data file that says nothing (Trino's $entries).
+    sortOrderId: request.sort?.['order-id'] ?? 0,
   };
 }
 

@@ -127,7 +127,7 @@ export class DeleteRewriter {
 /**
  * A delete file's entry after its rewrite: new path, length, path bounds (whole, never cut: equal ones tie the
  * file to one data file) and `referenced_data_file`. Sizes of columns and row groups are those of the old
- * bytes and are left out. Pure.
+ * bytes and are left out; of a file that had sizes of columns the list is empty, as PyIceberg 0.12 fails (`inspect.entries`) where there is none. Pure.
  *
  * @param named the paths in the new file
  */
@@ -137,7 +137,7 @@ export function describeRewritten(
   size: number,
   named: readonly string[],
 ): DataFile {
-  const { columnSizes: _sizes, splitOffsets: _offsets, referencedDataFile, ...rest } = file;
+  const { columnSizes, splitOffsets: _offsets, referencedDataFile, ...rest } = file;
   const sorted = named.map((path) => Buffer.from(path)).sort(Buffer.compare);
   const lowest = sorted[0]!;
   const highest = sorted.at(-1)!;
@@ -145,6 +145,7 @@ export function describeRewritten(
     ...rest,
     filePath: to,
     fileSizeInBytes: size,
+    ...(columnSizes === undefined ? {} : { columnSizes: new Map() }),
     lowerBounds: new Map([...(file.lowerBounds ?? []), [DELETE_FILE_PATH_ID, lowest]]),
     upperBounds: new Map([...(file.upperBounds ?? []), [DELETE_FILE_PATH_ID, highest]]),
     ...(referencedDataFile === undefined ? {} : { referencedDataFile: lowest.toString() }),
