@@ -54,6 +54,14 @@ export interface LakeConfig {
     readonly threads?: number;
     readonly cache?: { readonly folder: string; readonly sizeBytes: number };
   };
+  /** The Trino server that serves this lake, and what it calls it. */
+  readonly trino?: {
+    /** `http://host:port` */
+    readonly server: string;
+    readonly catalog: string;
+    readonly user: string;
+    readonly password?: string;
+  };
 }
 
 const catalog = z.strictObject({
@@ -88,7 +96,14 @@ const lakeFile = z
       .optional(),
     prices: z.string().optional(),
     policies: z.string().default('./policies'),
-    trino: z.strictObject({ server: z.string(), catalog: z.string() }).optional(),
+    trino: z
+      .strictObject({
+        server: z.string().regex(/^https?:\/\/[^/]+\/?$/, 'an address such as http://localhost:8080'),
+        catalog: z.string().regex(/^[a-z0-9_]+$/, 'the name of a catalog in Trino, such as lake'),
+        user: z.string().min(1).optional(),
+        password: z.string().min(1).optional(),
+      })
+      .optional(),
     engine: z
       .strictObject({
         memory_limit: z
@@ -228,6 +243,7 @@ function resolveConfig(file: LakeFile, root: string, path: string): LakeConfig {
     policiesFolder: resolve(root, file.policies),
     modelsFolder: resolve(root, 'models'),
     ...(file.prices === undefined ? {} : { pricesFile: resolve(root, file.prices) }),
+    ...(file.trino === undefined ? {} : { trino: resolveTrino(file.trino) }),
     engine: {
       ...(file.engine?.memory_limit === undefined ? {} : { memoryLimit: file.engine.memory_limit }),
       ...(file.engine?.threads === undefined ? {} : { threads: file.engine.threads }),
@@ -236,6 +252,15 @@ function resolveConfig(file: LakeFile, root: string, path: string): LakeConfig {
         sizeBytes: sizeBytes(file.engine?.cache_size ?? DEFAULT_CACHE_SIZE),
       },
     },
+  };
+}
+
+function resolveTrino({ server, catalog, user = 'lake', password }: NonNullable<LakeFile['trino']>) {
+  return {
+    server: server.replace(/\/$/, ''),
+    catalog,
+    user,
+    ...(password === undefined ? {} : { password }),
   };
 }
 
@@ -308,6 +333,9 @@ function checkConfig({ value, problemAt }: ParsedYaml<LakeFile>, config: LakeCon
       '"serve" is for a catalog of the project, and this one is elsewhere',
       'remove this key',
     );
+  }
+  if (value.trino?.password !== undefined && !value.trino.server.startsWith('https:')) {
+    say(['trino', 'password'], 'a password would travel in clear text', 'write server: https://…');
   }
   problems.push(...storageProblems(value.storage, ['storage'], problemAt));
   return [...problems, ...checkTiers(value, config, problemAt)];

@@ -5,6 +5,8 @@ import { systemClock } from '../clock.ts';
 export interface Sink {
   write(text: string): void;
   readonly isTTY: boolean;
+  /** True once its reader is gone. */
+  readonly isClosed?: boolean;
   /** Width of the terminal in characters, if there is one. */
   readonly columns?: number | undefined;
 }
@@ -27,6 +29,9 @@ function sinkOf(stream: NodeJS.WriteStream): Sink {
   return {
     write: (text) => void stream.write(text),
     isTTY: stream.isTTY === true,
+    get isClosed() {
+      return stream.destroyed;
+    },
     get columns() {
       return stream.columns;
     },

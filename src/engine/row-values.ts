@@ -24,27 +24,29 @@ export type Row = Readonly<Record<string, JsonValue>>;
 
 /** The shortest decimal text that reads back as the same 32-bit float, as a number. */
 function shortestFloat(value: number): number {
-  for (let digits = 1; digits < 9; digits++) {
+  for (let digits = 1; digits <= 9; digits++) {
     const short = Number(value.toPrecision(digits));
     if (Math.fround(short) === value) return short;
   }
   return value;
 }
 
-function floatJson(value: number, single: boolean): JsonValue {
+/** A float as a number; NaN and infinities as text. `single`: it has 32 bits. */
+export function floatJson(value: number, single: boolean): JsonValue {
   if (!Number.isFinite(value)) return String(value);
   return single ? shortestFloat(value) : value;
 }
 
-function integerJson(value: bigint): JsonValue {
+/** An integer as a number, or as text where a double would lose digits. */
+export function integerJson(value: bigint): JsonValue {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value.toString();
 }
 
-/** A decimal as a number if a double keeps all its digits (15 do for sure), else as text. */
-function decimalJson(value: DuckDBDecimalValue): JsonValue {
-  const digits = (value.value < 0n ? -value.value : value.value).toString().length;
-  return digits <= 15 ? Number(value.toString()) : value.toString();
+/** A decimal's text (`-12.30`) as a number if a double keeps all its digits (15 do for sure), else as it is. */
+export function decimalJson(text: string): JsonValue {
+  const digits = text.replace(/^-?[0.]*/, '').replace('.', '');
+  return digits.length <= 15 ? Number(text) : text;
 }
 
 function nestedJson(value: DuckDBValue, type: DuckDBType): JsonValue | undefined {
@@ -70,7 +72,8 @@ function nestedJson(value: DuckDBValue, type: DuckDBType): JsonValue | undefined
   return undefined;
 }
 
-const mapKey = (key: JsonValue): string => (typeof key === 'string' ? key : JSON.stringify(key));
+/** A map's key as the key of an object. */
+export const mapKey = (key: JsonValue): string => (typeof key === 'string' ? key : JSON.stringify(key));
 
 /**
  * A value of a DuckDB result as JSON: integers and decimals as numbers, or as text where a double would lose digits; NaN and infinities,
@@ -80,7 +83,7 @@ export function valueJson(value: DuckDBValue, type: DuckDBType): JsonValue {
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
   if (typeof value === 'number') return floatJson(value, type.typeId === DuckDBTypeId.FLOAT);
   if (typeof value === 'bigint') return integerJson(value);
-  if (value instanceof DuckDBDecimalValue) return decimalJson(value);
+  if (value instanceof DuckDBDecimalValue) return decimalJson(value.toString());
   if (value instanceof DuckDBBlobValue) return Buffer.from(value.bytes).toString('base64');
   if (value instanceof DuckDBTimestampTZValue) return `${new DuckDBTimestampValue(value.micros).toString()}Z`;
   return nestedJson(value, type) ?? String(value);

@@ -18,6 +18,8 @@ import {
 import { ensureModelTable, findModelTable, outputColumns } from './model-table.ts';
 import { resultSql } from './result-sql.ts';
 import { type RunContext, viewInput } from './run-context.ts';
+import { withTrinoResult } from './trino-result.ts';
+import { isTrinoVolatile } from './trino-volatile.ts';
 import { isVolatile } from './volatile-sql.ts';
 
 export interface Built {
@@ -47,7 +49,8 @@ export async function buildModel(
   for (const id of inputs) versions[id] = await viewInput(context, id);
   const known = await findModelTable(context.lake, model);
   const built = known === null ? null : modelState(known.metadata);
-  const volatile = await isVolatile(context.engine, model.sql);
+  const isTrino = model.file.engine === 'trino';
+  const volatile = isTrino ? isTrinoVolatile(model.sql) : await isVolatile(context.engine, model.sql);
   if (
     known !== null &&
     built !== null &&
@@ -58,11 +61,30 @@ export async function buildModel(
     return UNCHANGED;
   }
   await beforeBuild(inputs);
-  const sql = await resultSql(context.engine, model);
+  if (!isTrino) {
+    const sql = await resultSql(context.engine, model);
+    return buildResult(context, model, { sql, versions, volatile, isFixed: false });
+  }
+  return withTrinoResult(context, model, (sql) =>
+    buildResult(context, model, { sql, versions, volatile: false, isFixed: true }),
+  );
+}
+
+/** What a model's table is to hold. */
+interface ModelResult extends Pick<Work, 'sql' | 'versions' | 'volatile'> {
+  /** The SQL reads rows that are there already: it says nothing of what it gave on other inputs. */
+  readonly isFixed: boolean;
+}
+
+async function buildResult(
+  context: RunContext,
+  model: Model,
+  { sql, versions, volatile, isFixed }: ModelResult,
+): Promise<Built> {
   const columns = await outputColumns(context.engine, sql, model.sqlFile);
   const table = await ensureModelTable(context.lake, model, columns);
   // Of the load that the result is compared with and committed on: a rollback may have come since the first.
-  const state = modelState(table.metadata);
+  const state = isFixed ? null : modelState(table.metadata);
   const work = { context, model, sql, table, state, versions, volatile };
   const { added, partitions, staged } = await (model.materialisation === 'upsert'
     ? upsertChangedRows(work)

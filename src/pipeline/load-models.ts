@@ -82,7 +82,8 @@ const RESULT_VERSION = 2;
 /** A model from its parts. */
 export function makeModel(layer: Layer, name: string, sql: string, sqlFile: string, file: ModelFile): Model {
   const { materialisation, key, partition_by, sort_by, scd2 } = file;
-  const own = [sql, materialisation, key, partition_by, sort_by, ...(scd2 ? [scd2] : [])];
+  const other = [...(scd2 ? [scd2] : []), ...(file.engine === 'trino' ? ['trino'] : [])];
+  const own = [sql, materialisation, key, partition_by, sort_by, ...other];
   const parts = JSON.stringify([...own, RESULT_VERSION, engineVersion()]);
   const fingerprint = createHash('sha256').update(parts).digest('hex').slice(0, 16);
   return { layer, name, id: `${layer}.${name}`, sql, sqlFile, file, materialisation, fingerprint };
@@ -115,6 +116,10 @@ function checkModelFile({ value, problemAt }: ParsedYaml<ModelFile>, layer: Laye
   }
   if (kind === 'full' && value.partition_by !== undefined) {
     problems.push(problemAt(['partition_by'], 'a full model is not partitioned', 'write replace_partitions'));
+  }
+  if (value.engine === 'trino' && (layer === 'bronze' || kind === 'scd2')) {
+    const message = layer === 'bronze' ? 'Trino lands no files' : 'histories are made by duckdb';
+    problems.push(problemAt(['engine'], message, 'remove this key'));
   }
   if (layer === 'bronze' && value.source === undefined) {
     problems.push(problemAt([], 'a bronze model needs a source', 'write source: { path: …, format: … }'));

@@ -80,6 +80,8 @@ export const modelFile = z
     description: z.string().optional(),
     source: source.optional(),
     materialisation,
+    /** What runs the SQL, in the engine's own words: the embedded one (default), or the Trino server of lake.yaml. */
+    engine: z.enum(['duckdb', 'trino']).optional(),
     /** The natural key; checked to be unique and not null. */
     key: z.array(columnName).min(1).optional(),
     scd2: scd2.optional(),

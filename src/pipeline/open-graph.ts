@@ -6,6 +6,7 @@ import { buildGraph, type ModelGraph } from './graph.ts';
 import { loadModels } from './load-models.ts';
 import type { Model } from './model.ts';
 import { refuseUnknownTables } from './run-checks.ts';
+import { trinoReads } from './trino-result.ts';
 
 /** Opens an engine, reads the project's models and hands both to `use`; the engine is closed afterwards. */
 export async function withGraph<T>(
@@ -33,13 +34,18 @@ async function readsOf(engine: DuckDbEngine, models: readonly Model[]): Promise<
   const reads = new Map<string, string[]>();
   for (const model of models) {
     try {
-      const names = await engine.tableNames(model.sql);
-      reads.set(model.id, names.map((name) => name.replaceAll('"', '')).sort());
+      reads.set(model.id, await readsOfModel(engine, model));
     } catch (error) {
       throw inModel(model, error);
     }
   }
   return reads;
+}
+
+async function readsOfModel(engine: DuckDbEngine, model: Model): Promise<string[]> {
+  if (model.file.engine === 'trino') return trinoReads(model.sql);
+  const names = await engine.tableNames(model.sql);
+  return names.map((name) => name.replaceAll('"', '')).sort();
 }
 
 /** Names the model's file where the engine only knew a position in its SQL. */

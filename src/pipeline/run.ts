@@ -15,6 +15,7 @@ import { type CheckScope, checkModel, isFailed, throwFailedChecks } from './run-
 import { type RunContext, type RunProgress, viewInput } from './run-context.ts';
 import { type RunRecord, recordRun } from './run-log.ts';
 import { type Selection, selectModels } from './select.ts';
+import { dropAbandonedStaging } from './trino-staging.ts';
 
 export interface CheckOptions extends Selection {
   /** What `freshness` takes for now, ms since 1970; the wall clock by default. */
@@ -74,6 +75,7 @@ export async function runPipeline(lake: Lake, options: RunOptions = {}): Promise
       record(context, options, { ...written(reports), command: 'run', startedMs: started, status, message });
     try {
       await dropAbandonedBranches(lake, [...selected], options.warn);
+      if (lake.config.trino !== undefined) await dropAbandonedStaging(lake, options.warn);
       await runModels(context, models, reports, options.progress);
       options.progress?.('publish', models.length, models.length);
       await publish(lake, context.branch, [...context.staged.values()]);

@@ -25,7 +25,7 @@ const CLOCK_TOLERANCE_MS = 60_000;
 export const addDoctor: CommandFactory = (parent, run) => {
   const command = parent
     .command('doctor')
-    .description('check storage, catalog, SQL engine, policies, clock and versions')
+    .description('check storage, catalog, SQL engine, Trino, policies, clock and versions')
     .action(() => run(doctor));
   withExamples(command, [['lake doctor', 'exit code 0 if all is well, 1 if a check failed']]);
 };
@@ -38,6 +38,7 @@ async function doctor(session: Session): Promise<number> {
     await probe('sql engine', () => checkEngine(session)),
     await probe('catalog', () => checkCatalog(session)),
     await probe('policies', () => checkPolicies(config)),
+    ...(config.trino === undefined ? [] : [await probe('trino', () => trinoFinding(session))]),
   ];
   const { openLakeStore } = await import('../../project/lake-store.ts');
   const objects = await openLakeStore(config, session.clock);
@@ -47,6 +48,11 @@ async function doctor(session: Session): Promise<number> {
   findings.push(...(await strayTables(session)));
   await session.output.rows(findings);
   return findings.some((finding) => finding.status === 'fail') ? EXIT.failed : EXIT.done;
+}
+
+async function trinoFinding(session: Session): Promise<string> {
+  const { checkTrino } = await import('../check-trino.ts');
+  return checkTrino(session);
 }
 
 async function probe(check: string, body: () => Promise<string>): Promise<Finding> {

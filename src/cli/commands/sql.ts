@@ -1,10 +1,17 @@
 import { resolve } from 'node:path';
+import { Option } from 'commander';
 import { LakeError } from '../../errors.ts';
 import { readTextFile } from '../../project/text-file.ts';
 import type { CommandFactory } from '../command.ts';
 import { withExamples } from '../command.ts';
 import { openQueryEngine } from '../query-engine.ts';
 import type { Session } from '../session.ts';
+
+interface SqlOptions {
+  readonly asOf?: string;
+  readonly file?: string;
+  readonly engine: 'duckdb' | 'trino';
+}
 
 /** `lake sql QUERY`: a question to the tables, now or as of a snapshot, time, branch or tag. */
 export const addSql: CommandFactory = (parent, run) => {
@@ -15,8 +22,16 @@ export const addSql: CommandFactory = (parent, run) => {
     )
     .argument('[query]', 'the query; tables are called by namespace.name')
     .option('--as-of <point>', 'read every table as of a snapshot id, a time, a branch or a tag')
+    .addOption(
+      new Option(
+        '--engine <engine>',
+        'which engine answers: the embedded one, or the Trino server that lake.yaml names',
+      )
+        .choices(['duckdb', 'trino'])
+        .default('duckdb'),
+    )
     .option('-f, --file <file>', 'read the query from a file')
-    .action((query: string | undefined, options: { asOf?: string; file?: string }) =>
+    .action((query: string | undefined, options: SqlOptions) =>
       run((session) => ask(session, query, options)),
     );
   withExamples(command, [
@@ -25,21 +40,36 @@ export const addSql: CommandFactory = (parent, run) => {
       'lake sql --as-of 2001-06-01 --output json "SELECT * FROM gold.dim_airport LIMIT 3"',
       'the past, as JSON',
     ],
+    [
+      'lake sql --engine trino "SELECT date, avg(delay) FROM gold.fct_flight GROUP BY 1 ORDER BY 1"',
+      "Trino's answer",
+    ],
   ]);
 };
 
-async function ask(
-  session: Session,
-  query: string | undefined,
-  options: { asOf?: string; file?: string },
-): Promise<void> {
+async function ask(session: Session, query: string | undefined, options: SqlOptions): Promise<void> {
   const text = await queryText(session, query, options.file);
+  if (options.engine === 'trino') return askTrino(session, text, options.asOf);
   const lake = await session.lake();
   const engine = await openQueryEngine(lake, text, options.asOf);
   try {
     await session.output.rows(engine.rows(text));
   } finally {
     await engine.close();
+  }
+}
+
+async function askTrino(session: Session, text: string, asOf: string | undefined): Promise<void> {
+  const { openTrino, trinoQuery } = await import('../trino-query.ts');
+  const trino = await openTrino(session);
+  // A query that nobody waits for any more would go on at the server.
+  void session.terminal.stopRequested().then(() => trino.cancel());
+  try {
+    const query = await trinoQuery(() => session.lake(), trino, text, asOf);
+    await session.output.rows(trino.objects(query));
+  } catch (error) {
+    // `lake sql … | head`: the reader has seen enough.
+    if (!session.terminal.stdout.isClosed) throw error;
   }
 }
 

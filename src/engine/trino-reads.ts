@@ -1,0 +1,34 @@
+import { LakeError } from '../errors.ts';
+import type { TrinoEngine } from './trino.ts';
+
+/** How Trino's plan shows that a table is read, at a snapshot (null: it has none). */
+export function dataRead(catalog: string, table: string, snapshotId: bigint | null): string {
+  return `${catalog}:${table}$data${snapshotId === null ? '' : `@${snapshotId}`}`;
+}
+
+/**
+ * Trino itself tells what a query reads, through views too. Errors: `unsupported` for a read that is none of `expected`.
+ *
+ * @param expected as `dataRead` gives them
+ */
+export async function refuseOtherReads(
+  trino: TrinoEngine,
+  sql: string,
+  expected: readonly string[],
+): Promise<void> {
+  const [row] = await trino.rows(`EXPLAIN (TYPE LOGICAL, FORMAT JSON) ${sql}`);
+  // Behind a space stands what is read of the table.
+  const isOther = (read: string) => !expected.some((one) => read === one || read.startsWith(`${one} `));
+  const other = plannedReads(JSON.parse(String(row?.[0]))).find(isOther);
+  if (other === undefined) return;
+  throw new LakeError('unsupported', `Trino would read ${other}, which is not the snapshot that is meant`, {
+    hint: 'A view reads the present, and metadata tables have no past: name the tables themselves. Nothing was asked.',
+  });
+}
+
+function plannedReads(plan: unknown): string[] {
+  if (Array.isArray(plan)) return plan.flatMap(plannedReads);
+  if (typeof plan !== 'object' || plan === null) return [];
+  const own = 'table' in plan && typeof plan.table === 'string' ? [plan.table] : [];
+  return [...own, ...Object.values(plan).flatMap(plannedReads)];
+}
