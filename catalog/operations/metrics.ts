@@ -130,6 +130,16 @@ export class CatalogMetrics {
     return gauge;
   }
 
+  /** A counter that another place counts; `collect` sets it when Prometheus asks. */
+  counter(name: string, help: string, collect: (counter: Counter) => Promise<void>): void {
+    const counter: Counter = new Counter({
+      name: PREFIX + name,
+      help,
+      registers: [this.registry],
+      collect: () => collect(counter),
+    });
+  }
+
   #counter(name: string, help: string, labelNames: readonly string[]): Counter {
     return new Counter({
       name: PREFIX + name,

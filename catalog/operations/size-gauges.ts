@@ -38,6 +38,17 @@ export function addSizeGauges(metrics: CatalogMetrics, store: SizedStore, clock:
     'Size of what moves have retired, of moves that are not finished.',
     (all) => all.ledgerBytes,
   );
+  plain(
+    'ledger_overdue_objects',
+    'Objects that moves have retired, whose grace has passed and that still stand.',
+    (all) => all.ledgerOverdue,
+  );
+  plain(
+    'relocations_interrupted',
+    'Moves that stopped on their way and that nobody goes on with.',
+    (all) => all.interrupted,
+  );
+  addMoves(metrics, sizes);
   const byState = (
     name: string,
     help: string,
@@ -63,6 +74,35 @@ export function addSizeGauges(metrics: CatalogMetrics, store: SizedStore, clock:
     else gauge.set(maintenance === null ? 0 : 1);
   });
   addConnections(metrics, store);
+}
+
+const MOVES: readonly [name: string, help: string, states: readonly string[]][] = [
+  ['moves_begun_total', 'Moves that were begun, ever.', RELOCATION_STATES],
+  ['moves_done_total', 'Moves that took effect, ever.', ['swapped', 'finished']],
+  ['moves_failed_total', 'Moves that were given up and taken back, ever.', ['rolled-back', 'cleaned']],
+];
+
+/** The journal keeps every move for ever, whatever process made it: its counts only rise, and every server of the catalog tells the same. */
+function addMoves(metrics: CatalogMetrics, sizes: () => Promise<CatalogSizes | null>): void {
+  for (const [name, help, states] of MOVES) {
+    metrics.counter(name, help, async (counter) => {
+      const known = await sizes();
+      counter.reset();
+      if (known === null) counter.remove();
+      else counter.inc(states.reduce((sum, state) => sum + (known.relocations[state] ?? 0), 0));
+    });
+  }
+  metrics.gauge(
+    'relocation_oldest_copying_timestamp_seconds',
+    'When the oldest move that is copying began; 0 if there is none.',
+    [],
+    async (gauge) => {
+      gauge.reset();
+      const known = await sizes();
+      if (known === null) gauge.remove();
+      else gauge.set((known.oldestCopyingMs ?? 0) / 1000);
+    },
+  );
 }
 
 function addConnections(metrics: CatalogMetrics, store: SizedStore): void {

@@ -8,6 +8,7 @@ import { addDoctor } from './commands/doctor.ts';
 import { addExpire } from './commands/expire.ts';
 import { addIngest } from './commands/ingest.ts';
 import { addInit } from './commands/init.ts';
+import { addMetrics } from './commands/metrics.ts';
 import { addOrphans } from './commands/orphans.ts';
 import { addPolicy } from './commands/policy.ts';
 import { addRun } from './commands/run.ts';
@@ -69,6 +70,7 @@ function buildProgram(run: Runner): Command {
     addOrphans,
     addPolicy,
     addCatalog,
+    addMetrics,
     addDoctor,
     addSchema,
   ]) {

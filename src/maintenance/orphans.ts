@@ -19,6 +19,9 @@ import { type PlacedTable, PlaceOwners, placeKey, upwards } from './table-places
 /** No younger object is touched: it may be part of a write that is not committed yet (DESIGN 4.3). */
 export const LEAST_ORPHAN_AGE_MS = 86_400_000;
 
+/** How old unreferenced objects become where neither the policy nor the caller says, ms. */
+export const DEFAULT_ORPHAN_AGE_MS = 3 * LEAST_ORPHAN_AGE_MS;
+
 export interface OrphanOptions extends MaintenanceOptions {
   /** Names of tables; without them all tables, and what lies below the tiers and belongs to none. */
   readonly tables?: readonly string[];

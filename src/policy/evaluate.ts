@@ -163,16 +163,18 @@ export function ageInDays(endMs: number | null, nowMs: number): number | null {
   return endMs === null ? null : Math.floor((nowMs - endMs) / DAY_MS);
 }
 
+/** A move that is due, since when, ms since 1970. */
 interface Due {
   readonly to: string;
   readonly reason: string;
   readonly dueMs: number;
 }
 
-function decide(
+/** What the governing policy wants of one holding at `nowMs`: a move, or why it stays. Pure. */
+export function decide(
   set: PolicySet,
   policy: Policy,
-  { pins }: TableState,
+  { pins }: Pick<TableState, 'pins'>,
   holding: Holding,
   nowMs: number,
 ): Due | { readonly reason: string } {

@@ -132,7 +132,8 @@ interface Stays {
   readonly foreign: ReadonlyMap<string, number>;
 }
 
-function whyNotNow(places: LakePlaces, { metadata }: LoadedTable): string | null {
+/** Why no file of a table is moved now, whatever its policy says; null if they can be. Pure. */
+export function whyNotNow(places: LakePlaces, { metadata }: LoadedTable): string | null {
   const refusal = moveRefusal(places, metadata);
   if (refusal !== null) return `${refusal.why}: ${refusal.hint}`;
   const branch = branchWithStagedWork(metadata);

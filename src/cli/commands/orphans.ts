@@ -1,5 +1,10 @@
 import { LakeError } from '../../errors.ts';
-import { LEAST_ORPHAN_AGE_MS, type OrphansReport, removeOrphans } from '../../maintenance/orphans.ts';
+import {
+  DEFAULT_ORPHAN_AGE_MS,
+  LEAST_ORPHAN_AGE_MS,
+  type OrphansReport,
+  removeOrphans,
+} from '../../maintenance/orphans.ts';
 import { policyOf } from '../../maintenance/targets.ts';
 import { durationMs, parseDuration } from '../../policy/duration.ts';
 import { readPolicies } from '../../tiering/policy-files.ts';
@@ -18,8 +23,6 @@ interface OrphanCommandOptions {
   readonly dryRun?: boolean;
   readonly exitCode?: boolean;
 }
-
-const DEFAULT_OLDER_THAN = '3d';
 
 /** `lake orphans [TABLE…]`: deletes files in tables' folders that nothing names. */
 export const addOrphans: CommandFactory = (parent, run) => {
@@ -52,7 +55,7 @@ async function orphans(
   const lake = await session.lake();
   const policies = await readPolicies(lake.config);
   for (const name of names) await findTable(lake, name);
-  const fallback = asked ?? ageOf(DEFAULT_OLDER_THAN);
+  const fallback = asked ?? DEFAULT_ORPHAN_AGE_MS;
   const work = {
     progress: tierProgress(session),
     olderThanMs: (table: Parameters<typeof policyOf>[1]) =>

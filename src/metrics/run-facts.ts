@@ -1,0 +1,90 @@
+import type { DuckDbEngine } from '../engine/duckdb.ts';
+import { createTableView } from '../engine/iceberg-view.ts';
+import { openLakeEngine } from '../project/lake-engine.ts';
+import type { Lake } from '../project/open-lake.ts';
+import { planScan } from '../table/scan.ts';
+import { openTable } from '../table/table.ts';
+
+/** Runs of one command that ended in one way. */
+export interface RunSums {
+  readonly command: string;
+  readonly status: string;
+  readonly runs: number;
+  readonly rows: number;
+  readonly seconds: number;
+  /** When the last of them ended, seconds since 1970, and how long it took. */
+  readonly lastEnded: number;
+  readonly lastSeconds: number;
+}
+
+/** Checks of a model that failed when it was checked last. */
+export interface FailingChecks {
+  readonly model: string;
+  readonly severity: string;
+  readonly failing: number;
+}
+
+/** What `lake_system` has recorded of `lake run` and `lake test`. */
+export interface RunFacts {
+  readonly runs: readonly RunSums[];
+  readonly checks: readonly FailingChecks[];
+}
+
+export const NO_RUNS: RunFacts = { runs: [], checks: [] };
+
+const RUNS = `SELECT command, status, count(*) AS runs, sum("rows") AS "rows",
+  sum(epoch(ended_at) - epoch(started_at)) AS seconds, epoch(max(ended_at)) AS last_ended,
+  arg_max(epoch(ended_at) - epoch(started_at), ended_at) AS last_seconds
+  FROM runs GROUP BY ALL`;
+
+const CHECKS = `SELECT model, severity, count(*) FILTER (WHERE status <> 'passed') AS failing
+  FROM (SELECT * FROM checks QUALIFY started_at = max(started_at) OVER (PARTITION BY model)) GROUP BY ALL`;
+
+/**
+ * Sums up the record of runs. Errors: those of the catalog, the store and the engine.
+ *
+ * @param there which of the two tables exist
+ */
+export async function readRunFacts(
+  lake: Lake,
+  there: { readonly runs: boolean; readonly checks: boolean },
+): Promise<RunFacts> {
+  if (!there.runs && !there.checks) return NO_RUNS;
+  const engine = await openLakeEngine(lake);
+  try {
+    return {
+      runs: there.runs ? (await rowsOf(lake, engine, 'runs', RUNS)).map(runSums) : [],
+      checks: there.checks ? (await rowsOf(lake, engine, 'checks', CHECKS)).map(failingChecks) : [],
+    };
+  } finally {
+    await engine.close();
+  }
+}
+
+type Cells = Readonly<Record<string, unknown>>;
+
+async function rowsOf(lake: Lake, engine: DuckDbEngine, name: string, sql: string): Promise<Cells[]> {
+  const table = await openTable(lake, { namespace: ['lake_system'], name });
+  await createTableView(engine, name, await planScan(table));
+  return engine.all(sql);
+}
+
+function runSums(row: Cells): RunSums {
+  return {
+    command: String(row['command']),
+    status: String(row['status']),
+    runs: Number(row['runs']),
+    rows: Number(row['rows']),
+    seconds: Number(row['seconds']),
+    lastEnded: Number(row['last_ended']),
+    lastSeconds: Number(row['last_seconds']),
+  };
+}
+
+function failingChecks(row: Cells): FailingChecks {
+  return {
+    model: String(row['model']),
+    severity: String(row['severity']),
+    failing: Number(row['failing']),
+  };
+}
