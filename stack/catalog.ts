@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { Program } from './background-process.ts';
 import { databaseUrl, isDatabaseGiven } from './postgres.ts';
 import { REGION } from './s3-server.ts';
 import type { Service } from './service.ts';
@@ -11,7 +12,7 @@ const run = promisify(execFile);
 const LAKE = ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, '../src/cli/main.ts')];
 
 /** The account that Trino signs in with. */
-const CLIENT = 'trino';
+export const CLIENT = 'trino';
 
 /** The folder of the lake that the stack serves. */
 export function lakeFolder(settings: StackSettings): string {
@@ -37,6 +38,8 @@ export function lakeEnvironment(settings: StackSettings): Readonly<Record<string
     LAKE_STORAGE__STS__ENDPOINT: storage,
     LAKE_STORAGE__ACCESS_KEY_ID: settings.secret('s3-access-key'),
     LAKE_STORAGE__SECRET_ACCESS_KEY: settings.secret('s3-secret-key'),
+    LAKE_TRINO__SERVER: `http://127.0.0.1:${settings.ports.trino}`,
+    LAKE_TRINO__CATALOG: 'lake',
   };
 }
 
@@ -55,6 +58,16 @@ export async function lake(
   return stdout;
 }
 
+/** A `lake` command that goes on, in the stack's project. */
+export function lakeProgram(settings: StackSettings, folder: string, words: readonly string[]): Program {
+  return {
+    command: process.execPath,
+    words: [...LAKE, ...words],
+    cwd: folder,
+    env: { ...process.env, ...lakeEnvironment(settings) },
+  };
+}
+
 /** `lake catalog serve` from this checkout, on PostgreSQL and MinIO. */
 export function catalog(settings: StackSettings): Service {
   const address = `http://127.0.0.1:${settings.ports.catalog}`;
@@ -69,12 +82,7 @@ export function catalog(settings: StackSettings): Service {
       if (!existsSync(join(folder, 'lake.yaml'))) {
         await lake(settings, ['init', folder, '--example', 'flights'], settings.folder);
       }
-      return {
-        command: process.execPath,
-        words: [...LAKE, 'catalog', 'serve'],
-        cwd: folder,
-        env: { ...process.env, ...lakeEnvironment(settings) },
-      };
+      return lakeProgram(settings, folder, ['catalog', 'serve']);
     },
     answers: async () => (await fetch(`${address}/health`).catch(() => null))?.ok === true,
     afterStart: async (say) => {
@@ -90,7 +98,7 @@ export function catalog(settings: StackSettings): Service {
 }
 
 /** `client id:secret`, as engines take it. */
-function credentialOf(made: unknown): string {
+export function credentialOf(made: unknown): string {
   if (typeof made === 'object' && made !== null && 'credential' in made) return String(made.credential);
   throw new Error('the catalog made an account and did not show its secret');
 }

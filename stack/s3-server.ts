@@ -27,15 +27,7 @@ export function s3Server(name: S3ServerName, settings: StackSettings): Service {
       return s3Program(name, { listen: `127.0.0.1:${port}`, folder, user, password });
     },
     answers: () => answersHttp(address),
-    afterStart: async () => {
-      const credentials = { accessKeyId: user, secretAccessKey: password };
-      const client = new S3Client({ endpoint: address, region: REGION, forcePathStyle: true, credentials });
-      try {
-        for (const bucket of BUCKETS) await makeBucket(client, bucket);
-      } finally {
-        client.destroy();
-      }
-    },
+    afterStart: () => makeBuckets(address, { accessKeyId: user, secretAccessKey: password }),
   };
 }
 
@@ -68,6 +60,19 @@ export async function s3Program(
       ROOT_SECRET_KEY: password,
     },
   };
+}
+
+/** Makes the buckets of the lake that are not there yet. */
+export async function makeBuckets(
+  endpoint: string,
+  credentials: { readonly accessKeyId: string; readonly secretAccessKey: string },
+): Promise<void> {
+  const client = new S3Client({ endpoint, region: REGION, forcePathStyle: true, credentials });
+  try {
+    for (const bucket of BUCKETS) await makeBucket(client, bucket);
+  } finally {
+    client.destroy();
+  }
 }
 
 async function makeBucket(client: S3Client, bucket: string): Promise<void> {

@@ -11,11 +11,20 @@ const PORTS = {
   catalog: 8181,
   metrics: 9464,
   trino: 8080,
+  exporter: 9465,
+  prometheus: 9090,
+  superset: 8088,
 } as const;
 export type PortName = keyof typeof PORTS;
 export const PORT_NAMES = Object.keys(PORTS) as readonly PortName[];
 
-const SECRETS = ['s3-access-key', 's3-secret-key', 'postgres-password'] as const;
+const SECRETS = [
+  's3-access-key',
+  's3-secret-key',
+  'postgres-password',
+  'superset-key',
+  'superset-password',
+] as const;
 type SecretName = (typeof SECRETS)[number];
 
 type Environment = Readonly<Record<string, string | undefined>>;

@@ -2,9 +2,11 @@ import { mkdirSync } from 'node:fs';
 import { BackgroundProcess, untilReady } from './background-process.ts';
 import { catalog, lakeEnvironment } from './catalog.ts';
 import { postgres } from './postgres.ts';
+import { exporter, prometheus } from './prometheus.ts';
 import { s3Server } from './s3-server.ts';
 import type { Service } from './service.ts';
 import type { StackSettings } from './settings.ts';
+import { superset } from './superset.ts';
 import { trino } from './trino.ts';
 
 /** Longest start of a service, ms: Trino's on a busy machine. */
@@ -39,6 +41,9 @@ export class Stack {
       postgres(settings),
       catalog(settings),
       trino(settings, () => trinoEnvironment(settings)),
+      exporter(settings),
+      prometheus(settings),
+      superset(settings),
     ];
   }
 

@@ -12,7 +12,7 @@ import type { Session } from '../session.ts';
 const DEFAULT_EXAMPLE = 'flights';
 
 /** Files of an example that are about the example and not part of a project. */
-const NOT_COPIED = new Set(['demo.ts', '.lake']);
+const NOT_COPIED = new Set(['demo', 'demo.ts', 'demo-stack.ts', '.lake']);
 
 /** The real data of an example: files of an npm package, as they are called in the project's data folder. */
 const DATA: Readonly<Record<string, { readonly module: string; readonly files: readonly string[] }>> = {
