@@ -1,4 +1,5 @@
 import { describe, inject } from 'vitest';
+import { TrinoEngine } from '../../src/engine/trino.ts';
 import { type StackSettings, stackSettings } from '../../stack/settings.ts';
 
 const variables = inject('stackVariables');
@@ -10,4 +11,10 @@ export const withStack: typeof describe.skip = describe.skipIf(variables === nul
 export function testedStack(): StackSettings {
   if (variables === null) throw new Error('there is no stack');
   return stackSettings(variables);
+}
+
+/** SQL on the stack's Trino, in its catalog `lake`. */
+export function testedTrino(): TrinoEngine {
+  const server = `http://127.0.0.1:${testedStack().ports.trino}`;
+  return new TrinoEngine({ server, catalog: 'lake', user: 'tests' });
 }

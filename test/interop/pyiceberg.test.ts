@@ -1,5 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -7,22 +6,9 @@ import { runCli } from '../../src/cli/program.ts';
 import { processTerminal } from '../../src/cli/terminal.ts';
 import { systemClock } from '../../src/clock.ts';
 import { landCorrection, mustRun, rowsOf, smallFlights } from '../small-flights.ts';
+import { findPython } from './find-python.ts';
 
-/** A Python that has PyIceberg: LAKE_PYTHON, the project's .venv, or the one on the PATH. */
-function findPython(): string | undefined {
-  const candidates = [process.env['LAKE_PYTHON'], '.venv/bin/python', 'python3'];
-  return candidates.find((python) => {
-    if (python === undefined || (python.includes('/') && !existsSync(python))) return false;
-    try {
-      execFileSync(python, ['-c', 'import pyiceberg, pyarrow'], { stdio: 'ignore' });
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
-
-const python = findPython();
+const python = findPython('pyiceberg, pyarrow');
 const inCi = Boolean(process.env['CI']);
 if (python === undefined && !inCi) {
   console.warn(

@@ -1,11 +1,10 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../src/clock.ts';
-import { S3Store } from '../../src/storage/s3.ts';
 import { lake } from '../cli/recorded-terminal.ts';
 import { mustRun, rowsOf, smallFlights } from '../small-flights.ts';
 import { startFaultyProxy } from './faulty-proxy.ts';
+import { allPoints, objectsOf, storageYaml } from './s3-lake.ts';
 import { canHaveServers, type S3Server, startS3Server } from './s3-server.ts';
 
 const TODAY = '2001-07-01';
@@ -103,41 +102,15 @@ describe.skipIf(!canHaveServers())('a lake on S3', () => {
 });
 
 function lakeYaml(main: S3Server, other: S3Server): string {
-  const storage = ({ settings }: S3Server) =>
-    `{ endpoint: "${settings.endpoint}", region: us-east-1, path_style: true, access_key_id: ${settings.accessKeyId}, secret_access_key: ${settings.secretAccessKey} }`;
   return `version: 1
 name: flights
 warehouse: "s3://lake/ware house"
 catalog: { embedded: ./.lake/catalog.db }
-storage: ${storage(main)}
+storage: ${storageYaml(main.settings)}
 tiers:
   hot: { location: "{warehouse}/hot" }
   warm: { location: "s3://warm/a+b %41", storage_class: REDUCED_REDUNDANCY }
-  cold: { location: "s3://cold", storage: ${storage(other)} }
+  cold: { location: "s3://cold", storage: ${storageYaml(other.settings)} }
 policies: ./policies
 `;
-}
-
-/** Count and order-free digest of every table at every snapshot and ref. */
-async function allPoints(folder: string): Promise<string[]> {
-  const points: string[] = [];
-  for (const { table } of await rowsOf(folder, ['table', 'list'])) {
-    const name = String(table);
-    for (const row of await rowsOf(folder, ['table', 'history', name])) {
-      if (row['operation'] === 'replace') continue;
-      const query = `SELECT count(*) AS n, CAST(sum(CAST(hash(t) AS HUGEINT)) AS VARCHAR) AS digest FROM ${name} AS t`;
-      const asOf = String(row['snapshot_id']);
-      const [found] = await rowsOf(folder, ['sql', query, '--as-of', asOf]);
-      points.push(`${name} ${asOf} ${found?.['n']} ${found?.['digest']}`);
-    }
-  }
-  return points;
-}
-
-async function objectsOf(server: S3Server, prefix: string): Promise<string[]> {
-  const store = new S3Store({ settings: server.settings, clock: systemClock });
-  const names: string[] = [];
-  for await (const page of store.list(prefix)) names.push(...page.map((head) => head.location));
-  store.close();
-  return names;
 }
