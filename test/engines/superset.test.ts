@@ -31,7 +31,7 @@ withBrowser('Superset', () => {
     wasRunning = (await stack.status()).some(({ name, state }) => name === 'superset' && state === 'running');
     await stack.up(['superset'], () => {});
     browser = await openBrowser(chromium ?? '');
-    page = await browser.newPage({ viewport: { width: 1440, height: 2200 } });
+    page = await browser.newPage({ viewport: { width: 1440, height: 2200 }, bypassCSP: true });
     page.setDefaultTimeout(200_000);
     await signIn(page, address, supersetAccount(settings));
   });

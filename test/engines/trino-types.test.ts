@@ -37,6 +37,8 @@ const expected = (one: TypeCase): { id: number; v: JsonValue }[] =>
  * Filters, and the ids of the rows that they select: each value of the type is looked for. NaN is above all in Lakewarden's SQL, and in none of Trino's comparisons.
  */
 function filtersOf(one: TypeCase, literal: Literal, name: string, nan: 'greatest' | 'nothing') {
+  // Trino's IN of reals tells the two zeros of a table apart: see `tellsZerosApart`.
+  const isZeroLeftOut = nan === 'nothing' && one.type === 'float';
   const ranks = rankOf(one);
   const select = (fits: (rank: number | null) => boolean, isSeen = (_: TestValue) => true): number[] =>
     IDS.filter((id) => fits(ranks[id % TOGETHER] ?? null) && isSeen(valueAt(one, id)));
@@ -44,7 +46,9 @@ function filtersOf(one: TypeCase, literal: Literal, name: string, nan: 'greatest
   if (!one.isOrdered) return [missing];
   const known = [...one.values.entries()].filter(([, value]) => value !== 'NaN');
   const among = (odd: number) => {
-    const chosen = known.filter(([i]) => i % 2 === odd);
+    const chosen = known.filter(
+      ([i, value]) => i % 2 === odd && !(isZeroLeftOut && (value === '0.0' || value === '-0.0')),
+    );
     const texts = chosen.map(([, value]) => literal(one.type, value));
     const wanted = chosen.map(([i]) => ranks[i]);
     return {
@@ -151,6 +155,18 @@ withStack('types of Trino', () => {
     }
   }
 
+  /** What Trino 476 does with any table, its own included: `=` finds both zeros, IN of several values one of them. */
+  async function tellsZerosApart(table: string, name: string): Promise<void> {
+    const zeros = async (where: string) =>
+      (
+        await both.trinoRows(
+          `SELECT DISTINCT CAST(${name} AS varchar) AS v FROM ${NAMESPACE}.${table} WHERE ${where} ORDER BY v`,
+        )
+      ).map(({ v }) => v);
+    expect(await zeros(`${name} = REAL '-0.0'`)).toHaveLength(2);
+    expect(await zeros(`${name} IN (REAL '-0.0', REAL '12345678')`)).toHaveLength(1);
+  }
+
   /** Lakewarden filters by the bounds that Trino wrote. */
   async function lakewardenFilters(table: string, one: TypeCase, name: string): Promise<void> {
     for (const { where, ids } of filtersOf(one, duckLiteral, name, 'greatest')) {
@@ -175,6 +191,9 @@ withStack('types of Trino', () => {
         await sameRows('lakeRows', 'by_lakewarden', one, column(i));
         await sameRows('trinoRows', 'by_lakewarden', one, column(i));
         await trinoFilters('by_lakewarden', one, column(i));
+        if (one.type !== 'float') return undefined;
+        for (const table of ['by_trino', 'by_lakewarden']) await tellsZerosApart(table, column(i));
+        return { wrong: 'real IN (-0.0, …) misses 0.0, in tables that Trino wrote as well' };
       }));
   }
 
