@@ -35,6 +35,8 @@ const LEAST: Readonly<Record<string, number>> = {
 const MOST_TRIES = 6;
 /** Between two moves: statements have to get through as well. */
 const MOST_PAUSE_MS = 3_000;
+/** Between two statements of a writer. */
+const MOST_BREATH_MS = 5_000;
 /** Of a race that will not come to an end. */
 const MOST_MS = 900_000;
 
@@ -110,6 +112,8 @@ export class TrinoRace {
     while (!this.#isOver()) {
       const statement = racedStatement(random, this.#nextKind(random), this.#number++);
       const before = this.mover.swaps;
+      // Without a breath between statements no move, which reads all of the history anew, would come first.
+      await systemClock.sleep(random() * MOST_BREATH_MS);
       let isDone = false;
       // Somebody who gets an error sends the statement again.
       for (let tries = 0; tries < MOST_TRIES && !isDone; tries++) isDone = await this.#send(statement);
@@ -177,10 +181,14 @@ async function moveOnce(mover: TableMover, random: () => number, n: number): Pro
     });
     return done?.state === 'swapped' ? 'restored' : null;
   }
+  // What keeps a restored partition hot is by the wall clock: the policy's day is later. The first days, up to the chosen one, are of this age then.
+  const todayMs = systemClock.now() + DAY_MS;
+  const chosenMs = Date.parse(`${DAYS[day]}T00:00:00Z`) + DAY_MS;
+  const age = Math.floor((todayMs - chosenMs) / DAY_MS);
   const [tier, after] =
-    n % 3 === 0 ? ['warm', { warm: '30d', cold: '90d' }] : ['cold', { warm: '1d', cold: '30d' }];
-  // At this time the first days, up to the chosen one, are 30 days old.
-  const nowMs = Date.parse('2001-02-01T00:00:00Z') + day * DAY_MS;
-  const done = await mover.byPolicy(nowMs, after);
+    n % 3 === 0
+      ? ['warm', { warm: `${age}d`, cold: `${age + 60}d` }]
+      : ['cold', { warm: `${age - DAYS.length}d`, cold: `${age}d` }];
+  const done = await mover.byPolicy(todayMs, after);
   return done.some(({ state }) => state === 'swapped') ? `moved to ${tier}` : null;
 }
