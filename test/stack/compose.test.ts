@@ -173,7 +173,7 @@ describe.skipIf(!canHaveServers())('docker-compose.yml', () => {
   });
 
   it('has a service at each place that Prometheus asks', () => {
-    const targets = namesIn('prometheus/targets', /'([\w.]+:\d+)'/g);
+    const targets = namesIn('prometheus/targets', /["']([\w.]+:\d+)["']/g);
     expect(targets.size).toBeGreaterThanOrEqual(4);
     for (const target of targets) {
       const [host = '', port] = target.split(':');

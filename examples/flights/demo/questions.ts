@@ -10,7 +10,7 @@ export interface Asked {
 
 /** Widths of the table's columns, characters. */
 const WORDS = 35;
-const ANSWER = 36;
+const ANSWER = 44;
 
 /** What an analyst asks of gold, and a steward of silver. */
 export const QUESTIONS: readonly Asked[] = [
