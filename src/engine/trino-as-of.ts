@@ -71,7 +71,8 @@ export function tableMentions(sql: string): TableMention[] {
   const levels: Level[] = [{ part: 'other', isTableNext: false }];
   for (let i = 0; i < tokens.length; i++) {
     const level = levels.at(-1);
-    const [token, before] = [tokens[i], tokens[i - 1]?.text];
+    const previous = tokens[i - 1];
+    const [token, before] = [tokens[i], previous?.kind === 'quoted' ? undefined : previous?.text];
     if (level === undefined || token === undefined) throw refused('its brackets do not match');
     if (token.kind === 'symbol') takeSymbol(token.text, level, levels);
     if (token.kind !== 'word' && token.kind !== 'quoted') continue;

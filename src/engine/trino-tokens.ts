@@ -12,7 +12,7 @@ const PATTERNS: readonly (readonly [SqlToken['kind'], RegExp])[] = [
   ['string', /'(?:[^']|'')*'/y],
   ['quoted', /"(?:[^"]|"")*"/y],
   ['word', /[\p{L}_][\p{L}\p{N}_]*/uy],
-  ['number', /\d[\p{L}\p{N}_]*/uy],
+  ['number', /(?:\d+\.\d*|\.\d+)(?:e[+-]?\d+)?|\d[\p{L}\p{N}_]*/iuy],
   ['symbol', /[\s\S]/uy],
 ];
 

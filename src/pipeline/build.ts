@@ -63,15 +63,17 @@ export async function buildModel(
   await beforeBuild(inputs);
   if (!isTrino) {
     const sql = await resultSql(context.engine, model);
-    return buildResult(context, model, { sql, versions, volatile, isFixed: false });
+    return buildResult(context, model, { sql, versions, volatile, known, isFixed: false });
   }
   return withTrinoResult(context, model, (sql) =>
-    buildResult(context, model, { sql, versions, volatile: false, isFixed: true }),
+    buildResult(context, model, { sql, versions, volatile: false, known, isFixed: true }),
   );
 }
 
 /** What a model's table is to hold. */
 interface ModelResult extends Pick<Work, 'sql' | 'versions' | 'volatile'> {
+  /** The table as it was before the SQL was run; null if there was none. */
+  readonly known: Table | null;
   /** The SQL reads rows that are there already: it says nothing of what it gave on other inputs. */
   readonly isFixed: boolean;
 }
@@ -79,10 +81,13 @@ interface ModelResult extends Pick<Work, 'sql' | 'versions' | 'volatile'> {
 async function buildResult(
   context: RunContext,
   model: Model,
-  { sql, versions, volatile, isFixed }: ModelResult,
+  { sql, versions, volatile, known, isFixed }: ModelResult,
 ): Promise<Built> {
   const columns = await outputColumns(context.engine, sql, model.sqlFile);
   const table = await ensureModelTable(context.lake, model, columns);
+  // Another run has published since, maybe of newer inputs: what this one made of older ones must not be written over it.
+  const publishedIn = (one: Table | null) => one?.metadata.properties?.[STATE_PROPERTY];
+  if (known !== null && publishedIn(known) !== publishedIn(table)) throw otherWriter(model);
   // Of the load that the result is compared with and committed on: a rollback may have come since the first.
   const state = isFixed ? null : modelState(table.metadata);
   const work = { context, model, sql, table, state, versions, volatile };

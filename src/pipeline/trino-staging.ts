@@ -88,7 +88,8 @@ async function staged(context: LakeContext): Promise<readonly TableIdentifier[]>
   try {
     return await context.catalog.listTables(NAMESPACE);
   } catch (error) {
-    if (isKind(error, 'not-found')) return [];
+    // Somebody without rights there has left nothing behind either.
+    if (isKind(error, 'not-found', 'forbidden')) return [];
     throw error;
   }
 }

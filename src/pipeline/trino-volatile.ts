@@ -11,10 +11,12 @@ const VOLATILE = new Set([
     'current_schema',
     'current_path',
   ],
-  ...['random', 'rand', 'uuid', 'shuffle', 'tablesample', 'version'],
+  ...['random', 'rand', 'secure_random', 'secure_rand', 'uuid', 'shuffle', 'tablesample', 'version'],
 ]);
 
-/** True for Trino SQL whose result may be another one on the same tables. A column of such a name counts too, which costs a comparison and no more. */
+/** True for Trino SQL whose result may be another one on the same tables. Functions may be called by quoted names; a column of such a name counts too, which costs a comparison and no more. */
 export function isTrinoVolatile(sql: string): boolean {
-  return sqlTokens(sql).some(({ kind, text }) => kind === 'word' && VOLATILE.has(text));
+  return sqlTokens(sql).some(
+    ({ kind, text }) => (kind === 'word' || kind === 'quoted') && VOLATILE.has(text),
+  );
 }
