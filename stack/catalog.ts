@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import type { Program } from './background-process.ts';
 import { databaseUrl, isDatabaseGiven } from './postgres.ts';
 import { REGION } from './s3-server.ts';
-import type { Service } from './service.ts';
+import { isReady, type Service } from './service.ts';
 import type { StackSettings } from './settings.ts';
 
 const run = promisify(execFile);
@@ -84,7 +84,7 @@ export function catalog(settings: StackSettings): Service {
       }
       return lakeProgram(settings, folder, ['catalog', 'serve']);
     },
-    answers: async () => (await fetch(`${address}/health`).catch(() => null))?.ok === true,
+    answers: () => isReady(`${address}/health`),
     afterStart: async (say) => {
       if (settings.credential(CLIENT) !== null) return;
       const made: unknown = JSON.parse(

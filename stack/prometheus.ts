@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { lakeFolder, lakeProgram } from './catalog.ts';
-import { answersHttp, type Service } from './service.ts';
+import { answersHttp, isReady, type Service } from './service.ts';
 import type { StackSettings } from './settings.ts';
 
 /** The same files that docker-compose.yml mounts. */
@@ -50,7 +50,7 @@ export function prometheus(settings: StackSettings): Service {
         env: process.env,
       };
     },
-    answers: () => answersReady(address),
+    answers: () => isReady(`${address}/-/ready`),
   };
 }
 
@@ -91,10 +91,4 @@ export function writeConfiguration(folder: string, targets: Readonly<Record<stri
     const text = `- targets: ['${target}']\n`;
     if (!existsSync(file) || readFileSync(file, 'utf8') !== text) writeFileSync(file, text);
   }
-}
-
-async function answersReady(address: string): Promise<boolean> {
-  const answer = await fetch(`${address}/-/ready`).catch(() => null);
-  await answer?.body?.cancel();
-  return answer?.ok === true;
 }

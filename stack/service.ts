@@ -22,3 +22,10 @@ export async function answersHttp(url: string): Promise<boolean> {
   await answer?.body?.cancel();
   return answer !== null && answer.status < 500;
 }
+
+/** True if an HTTP server says by 2xx at `url` that it is ready. */
+export async function isReady(url: string): Promise<boolean> {
+  const answer = await fetch(url).catch(() => null);
+  await answer?.body?.cancel();
+  return answer?.ok === true;
+}

@@ -5,7 +5,7 @@ import { copyFile, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { findPython } from './python.ts';
-import type { Service } from './service.ts';
+import { isReady, type Service } from './service.ts';
 import type { StackSettings } from './settings.ts';
 
 /** The same files that docker-compose.yml mounts. */
@@ -47,7 +47,7 @@ export function superset(settings: StackSettings): Service {
         env,
       };
     },
-    answers: async () => (await fetch(`${address}/health`).catch(() => null))?.ok === true,
+    answers: () => isReady(`${address}/health`),
   };
 }
 

@@ -98,7 +98,7 @@ export class LakeReader {
     const known = await inParallel(places, READ_AT_ONCE, (place) =>
       this.#table(place).catch((error: unknown) => {
         tell('tables', error);
-        return this.#known.get(nameOf(place)) ?? null;
+        return this.#known.get(tableName(place)) ?? null;
       }),
     );
     this.#known = new Map(known.flatMap((one) => (one === null ? [] : [[one.table, one]])));
@@ -127,7 +127,7 @@ export class LakeReader {
 
   /** Null for a table that is gone meanwhile. */
   async #table(place: Place): Promise<KnownTable | null> {
-    const name = nameOf(place);
+    const name = tableName(place);
     const before = this.#known.get(name);
     if (before !== undefined && before.key === this.#keyOf(before, place)) return before;
     const loaded = await this.#lake.catalog.loadTable(place).catch((error: unknown) => {
@@ -157,13 +157,14 @@ export class LakeReader {
     return this.#rules.get(table) ?? [];
   }
 
-  /** Null where none governs the table, and where two tie. */
-  #policyOf(matched: MatchedTable): Policy | null {
+  /** Null where none governs the table, and where two tie, which `tied` is told. */
+  #policyOf(matched: MatchedTable, tied: (error: LakeError) => void = () => {}): Policy | null {
     try {
       return governingPolicy(this.#policies, matched);
     } catch (error) {
-      if (isKind(error, 'invalid-file')) return null;
-      throw error;
+      if (!isKind(error, 'invalid-file')) throw error;
+      tied(error);
+      return null;
     }
   }
 
@@ -174,13 +175,10 @@ export class LakeReader {
     tell: (part: Part, error: unknown) => void,
   ): ObservedTable {
     const matched = { table, tags };
-    const policy = this.#policyOf(matched);
-    try {
-      governingPolicy(this.#policies, matched);
-    } catch (error) {
+    const policy = this.#policyOf(matched, (error) => {
       tell('policies', error);
       for (const one of tied(this.#policies, matched)) failing.add(one);
-    }
+    });
     const isMoved = policy !== null && policy.transitions.length > 0;
     if (isMoved && facts.state.cannotAge !== null) failing.add(policy.name);
     const ages = isMoved && facts.state.cannotAge === null;
@@ -215,7 +213,7 @@ export class LakeReader {
 
   async #readRuns(places: readonly Place[], known: readonly (KnownTable | null)[]): Promise<void> {
     const keyOf = (name: string) => {
-      const at = places.findIndex((place) => nameOf(place) === `lake_system.${name}`);
+      const at = places.findIndex((place) => tableName(place) === `lake_system.${name}`);
       return at < 0 ? undefined : (known[at]?.key ?? 'unread');
     };
     const [runs, checks] = [keyOf('runs'), keyOf('checks')];
@@ -225,8 +223,6 @@ export class LakeReader {
     this.#runs = { key, facts: await readRunFacts(this.#lake, there) };
   }
 }
-
-const nameOf = (place: TableIdentifier): string => tableName(place);
 
 function placeOf({ identifier, metadata, metadataLocation }: LoadedTable): Place {
   const place = { ...identifier, 'table-uuid': metadata['table-uuid'] };

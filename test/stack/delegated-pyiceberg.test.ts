@@ -1,24 +1,16 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { S3ServerName } from '../../stack/s3-binaries.ts';
+import { findPython } from '../interop/find-python.ts';
 import { canHaveServers, type S3Server, startS3Server } from './s3-server.ts';
 import { openVendingLake, type VendingLake } from './vending-lake.ts';
 
-const python = process.env['LAKE_PYTHON'] ?? 'python3';
+const python = findPython('pyiceberg, pyarrow, s3fs') ?? '';
 const SCRIPT = join(import.meta.dirname, 'delegated.py');
 const ARROW = 'pyiceberg.io.pyarrow.PyArrowFileIO';
 const FSSPEC = 'pyiceberg.io.fsspec.FsspecFileIO';
-
-function canRun(): boolean {
-  try {
-    execFileSync(python, ['-c', 'import pyiceberg, pyarrow, s3fs'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 const CASES = [
   { name: 'minio', sts: true, delegation: 'vended-credentials', fileIo: ARROW },
@@ -27,7 +19,7 @@ const CASES = [
   { name: 'versitygw', sts: false, delegation: 'remote-signing', fileIo: FSSPEC },
 ] satisfies readonly { name: S3ServerName; sts: boolean; delegation: string; fileIo: string }[];
 
-const there = canHaveServers() && canRun();
+const there = canHaveServers() && python !== '';
 if (!there) console.warn('skipped: no Python with pyiceberg and s3fs (LAKE_PYTHON), or no S3 servers');
 
 for (const server of ['minio', 'versitygw'] as const) {
