@@ -1,6 +1,15 @@
 import type { FastifyRequest } from 'fastify';
 import * as z from 'zod';
-import { bodyOf, checked, identifierSchema, idOf, namespaceOf, tableOf, viewOf } from '../http/request.ts';
+import {
+  bodyOf,
+  branchOf,
+  checked,
+  identifierSchema,
+  idOf,
+  namespaceOf,
+  tableOf,
+  viewOf,
+} from '../http/request.ts';
 import type { Levels, TableName } from '../store/catalog-store.ts';
 
 /*
@@ -10,7 +19,7 @@ import type { Levels, TableName } from '../store/catalog-store.ts';
  *
  * - `'public'`: no token is asked for (config, tokens, health).
  * - `'authenticated'`: any valid token; the handler shows no more than `callerOf(request)` may see (see `caller.ts`).
- * - `needs(right, on)`: the right on what the path names: `'catalog'`, or `'namespace'`, `'table'`, `'view'`, `'relocation'`, `'lease'`,
+ * - `needs(right, on)`: the right on what the path names: `'catalog'`, or `'namespace'`, `'table'`, `'table-or-branch'`, `'view'`, `'relocation'`, `'lease'`,
  *   `'dropped-table'` by the parameters `:namespace`, `:table`, `:view`, `:id`. Of several rights one is enough: `needs(['write', 'maintain'], 'table')`.
  * - `needsOf(text, request => Need[])`: for what the query or the body names. All needs have to be met before the handler runs; the
  *   text says for people what is needed (docs/security.md is made of it). The body is parsed by then and not yet checked: check it
@@ -70,6 +79,8 @@ const byPath = {
   catalog: () => CATALOG,
   namespace: (request) => ({ kind: 'namespace', levels: namespaceOf(request) }),
   table: (request) => ({ kind: 'table', name: tableOf(request) }),
+  // By a branch's name it is the same table, with the same rights.
+  'table-or-branch': (request) => ({ kind: 'table', name: branchOf(request).table }),
   view: (request) => ({ kind: 'view', name: viewOf(request) }),
   relocation: (request) => ({ kind: 'relocation', id: idOf(request) }),
   lease: (request) => ({ kind: 'lease', id: idOf(request) }),
@@ -82,6 +93,7 @@ const NAMED: Readonly<Record<keyof typeof byPath, string>> = {
   catalog: 'the catalog',
   namespace: 'the namespace',
   table: 'the table',
+  'table-or-branch': 'the table',
   view: 'the view',
   relocation: 'the table of the relocation',
   lease: 'the table of the lease',

@@ -3,10 +3,11 @@ import * as z from 'zod';
 import { isKind, LakeError } from '../../src/errors.ts';
 import type { CatalogContext } from '../service/context.ts';
 import { currentFile } from '../service/load-table.ts';
+import { branchFile } from '../service/table-branch.ts';
 import { currentView } from '../service/views.ts';
 import type { AnswerAgain } from './idempotency.ts';
 import { sendLoaded } from './loaded.ts';
-import { bodyOf, namespaceOf, tableOf, viewOf } from './request.ts';
+import { bodyOf, branchOf, namespaceOf, viewOf } from './request.ts';
 
 type Again = (context: CatalogContext, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
 
@@ -40,8 +41,11 @@ const AGAIN: Readonly<Record<string, Again>> = {
   'DELETE /v1/namespaces/:namespace': nothing,
   'POST /v1/namespaces/:namespace/tables': newTable,
   'POST /v1/namespaces/:namespace/register': newTable,
-  'POST /v1/namespaces/:namespace/tables/:table': async (context, request, reply) =>
-    sendLoaded(reply, await currentFile(context, tableOf(request))),
+  'POST /v1/namespaces/:namespace/tables/:table': async (context, request, reply) => {
+    const { table, branch } = branchOf(request);
+    const file = await currentFile(context, table);
+    return sendLoaded(reply, branch === null ? file : branchFile(file, table, branch), { branch });
+  },
   'DELETE /v1/namespaces/:namespace/tables/:table': nothing,
   'POST /v1/tables/rename': nothing,
   'POST /v1/transactions/commit': nothing,

@@ -5,6 +5,13 @@ import { type FileAccess, loadResult } from '../service/load-table.ts';
 /** What the answer holds of the table: all snapshots, or those that a ref names (REST spec: `snapshots`). */
 export type LoadedSnapshots = 'all' | 'refs';
 
+interface Shown {
+  readonly snapshots?: LoadedSnapshots;
+  /** The branch by whose name the table was asked for. */
+  readonly branch?: string | null;
+  readonly access?: FileAccess | null;
+}
+
 interface LoadedFile {
   readonly location: string;
   readonly json: Uint8Array;
@@ -12,10 +19,11 @@ interface LoadedFile {
 
 /**
  * The ETag of a load answer. A metadata file never changes, so its location says which version of the table it is; answers that leave
- * snapshots out have tags of their own.
+ * snapshots out, or show a branch, have tags of their own.
  */
-export function etagOf(location: string, snapshots: LoadedSnapshots): string {
-  return `"${hash('sha256', `${snapshots}\n${location}`, 'base64url')}"`;
+export function etagOf(location: string, snapshots: LoadedSnapshots, branch: string | null = null): string {
+  const part = branch === null ? snapshots : `${snapshots} ${branch}`;
+  return `"${hash('sha256', `${part}\n${location}`, 'base64url')}"`;
 }
 
 /** True if the client has this version already (RFC 9110, `If-None-Match`: a list, weak comparison, `*`). */
@@ -30,10 +38,10 @@ export function isKnown(request: FastifyRequest, etag: string): boolean {
 export function sendLoaded(
   reply: FastifyReply,
   file: LoadedFile,
-  { snapshots = 'all', access = null }: { snapshots?: LoadedSnapshots; access?: FileAccess | null } = {},
+  { snapshots = 'all', branch = null, access = null }: Shown = {},
 ): FastifyReply {
   return notKept(reply, access)
-    .header('etag', etagOf(file.location, snapshots))
+    .header('etag', etagOf(file.location, snapshots, branch))
     .type('application/json; charset=utf-8')
     .send(loadResult(file, access));
 }

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import * as z from 'zod';
 import { LakeError } from '../../src/errors.ts';
 import type { Levels, PageRequest, TableName } from '../store/catalog-store.ts';
+import { branchNamed } from '../store/table-name.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -79,6 +80,12 @@ export function namespaceOf(request: FastifyRequest): Levels {
 export function tableOf(request: FastifyRequest): TableName {
   const { namespace, table } = checked(tableParams, request.params, 'path');
   return { namespace: levelsOf(request, namespace), name: table };
+}
+
+/** The table of the path, and the branch where it is named by one of its branches (see `branchNamed`). */
+export function branchOf(request: FastifyRequest): { table: TableName; branch: string | null } {
+  const table = tableOf(request);
+  return branchNamed(table) ?? { table, branch: null };
 }
 
 export function viewOf(request: FastifyRequest): TableName {

@@ -1,7 +1,7 @@
 import { allow, needs } from '../auth/access.ts';
 import { rightOf } from '../http/delegated-access.ts';
 import { notKept } from '../http/loaded.ts';
-import { tableOf } from '../http/request.ts';
+import { branchOf } from '../http/request.ts';
 import { currentFile } from '../service/load-table.ts';
 import type { Route } from './route.ts';
 
@@ -11,9 +11,9 @@ export const loadCredentials: Route = (app, context) => {
   if (!vending.givesCredentials) return;
   app.get(
     '/v1/namespaces/:namespace/tables/:table/credentials',
-    allow(needs('read', 'table')),
+    allow(needs('read', 'table-or-branch')),
     async (request, reply) => {
-      const table = tableOf(request);
+      const { table } = branchOf(request);
       const { metadata } = await currentFile(context, table);
       const named = { table, metadata };
       const access = await vending.accessTo(named, await rightOf(request, named), 'credentials');

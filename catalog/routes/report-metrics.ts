@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { stringifyJson } from '../../src/iceberg/json.ts';
 import { allow, needs } from '../auth/access.ts';
-import { bodyOf, tableOf } from '../http/request.ts';
+import { bodyOf, branchOf } from '../http/request.ts';
 import { noSuchTable } from '../store/not-there.ts';
 import type { Route } from './route.ts';
 
@@ -15,9 +15,9 @@ const body = z.looseObject({ 'report-type': z.string().min(1) });
 export const reportMetrics: Route = (app, { store, clock }) => {
   app.post(
     '/v1/namespaces/:namespace/tables/:table/metrics',
-    { bodyLimit: REPORT_LIMIT_BYTES, ...allow(needs('read', 'table')) },
+    { bodyLimit: REPORT_LIMIT_BYTES, ...allow(needs('read', 'table-or-branch')) },
     async (request, reply) => {
-      const table = tableOf(request);
+      const { table } = branchOf(request);
       const report = stringifyJson(bodyOf(request, body));
       const pointer = await store.findTable(table);
       if (pointer === null) throw noSuchTable(table);

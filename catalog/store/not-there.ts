@@ -1,5 +1,5 @@
 import { LakeError } from '../../src/errors.ts';
-import type { Levels, TableName } from './table-name.ts';
+import { branchNamed, type Levels, type TableName } from './table-name.ts';
 
 /** `a.b.t`, for messages. */
 export function tableText(table: TableName): string {
@@ -23,6 +23,24 @@ export function noSuchView(view: TableName): LakeError {
   return new LakeError('not-found', `View does not exist: ${tableText(view)}`, {
     context: { type: 'NoSuchViewException' },
   });
+}
+
+export function noSuchBranch(table: TableName, branch: string): LakeError {
+  return new LakeError('not-found', `Table ${tableText(table)} has no branch ${branch}`, {
+    hint: `Make it first: lake table branch ${tableText(table)} ${branch}`,
+    context: { type: 'NoSuchTableException' },
+  });
+}
+
+/** A name that a branch has cannot be a table's or view's own. Errors: `invalid-argument`. */
+export function refuseBranchName(name: TableName): void {
+  const named = branchNamed(name);
+  if (named === null) return;
+  throw new LakeError(
+    'invalid-argument',
+    `${tableText(name)} is the name of the branch ${named.branch} of ${tableText(named.table)}`,
+    { hint: 'Nothing was made: choose a name without ".branch_".' },
+  );
 }
 
 /** What a name in a namespace may stand for. */

@@ -15,6 +15,7 @@ import {
   noSuchTable,
   noSuchView,
   type Relation,
+  refuseBranchName,
   tableText,
   targetTaken,
 } from './not-there.ts';
@@ -127,6 +128,7 @@ export async function replacePointer(sql: Sql, change: PointerChange): Promise<T
 }
 
 async function insert(sql: Sql, relation: Relation, pointer: TablePointer): Promise<void> {
+  refuseBranchName(pointer);
   await requireNamespace(sql, pointer.namespace);
   const found = await holder(sql, pointer);
   if (found !== null) throw nameTaken(pointer, relation, found);
@@ -198,6 +200,7 @@ export async function drop(
 
 export async function rename(sql: Sql, relation: Relation, from: TableName, to: TableName): Promise<void> {
   if ((await find(sql, relation, from)) === null) throw ABSENT[relation](from);
+  refuseBranchName(to);
   await requireNamespace(sql, to.namespace);
   const found = await holder(sql, to);
   if (found !== null) throw targetTaken(from, to, found);
