@@ -7,10 +7,13 @@ import type { AddedFile } from '../table/snapshot-files.ts';
 import { openTable, parseTableName, type Table } from '../table/table.ts';
 import { writeTableSelect } from '../table/write-table.ts';
 import { rangeFilter } from './backfill-range.ts';
-import type { Work } from './build-work.ts';
+import { nothingChanged, type StagedChanges, type TrinoResult, type Work } from './build-work.ts';
 import { type ChangedPartitions, changedPartitions, digest, tableSelect } from './changed-partitions.ts';
 import { mainSnapshotId } from './model-state.ts';
 import { viewInput, viewTable } from './run-context.ts';
+import { writeOnBranch } from './trino-branch.ts';
+import { partitionBatches } from './trino-partitions.ts';
+import { insertStatement } from './trino-statements.ts';
 
 export interface PartitionChanges {
   readonly added: readonly AddedFile[];
@@ -24,18 +27,39 @@ export interface PartitionChanges {
  * always compared with the table's rows, and so is the result of SQL that depends on time or chance.
  */
 export async function writeChangedPartitions(work: Work): Promise<PartitionChanges> {
-  const { engine, range: times } = work.context;
-  const schema = currentSchema(work.table.metadata);
-  const range = rangeFilter(times, defaultSpec(work.table.metadata), schema);
-  const select = tableSelect(work.sql, schema) + range;
-  if (!work.volatile) return writeChanges(work, { select, range });
+  const { engine } = work.context;
+  const result = resultOf(work);
+  if (!work.volatile) return writeChanges(work, result);
   // Run once: what is compared has to be what is written.
-  const result = `lake_result_${engine.nextId()}`;
+  const kept = `lake_result_${engine.nextId()}`;
   try {
-    await engine.run(`CREATE TABLE ${result} AS ${select}`);
-    return await writeChanges(work, { select: `SELECT * FROM ${result}`, range });
+    await engine.run(`CREATE TABLE ${kept} AS ${result.select}`);
+    return await writeChanges(work, { ...result, select: `SELECT * FROM ${kept}` });
   } finally {
-    await engine.run(`DROP TABLE IF EXISTS ${result}`);
+    await engine.run(`DROP TABLE IF EXISTS ${kept}`);
+  }
+}
+
+/**
+ * As `writeChangedPartitions`, for a result that another engine holds: Trino writes what differs to the run's branch, by one INSERT for each hundred partitions.
+ *
+ * @returns null where that cannot be said in Trino's words, or it does not know the branch: nothing was written
+ */
+export async function insertChangedPartitions(work: Work, trino: TrinoResult): Promise<StagedChanges | null> {
+  const schema = currentSchema(work.table.metadata);
+  const spec = defaultSpec(work.table.metadata);
+  const changed = await compare(work, resultOf(work), schema, spec);
+  try {
+    if (changed.keys.size === 0) return nothingChanged(work);
+    const batches = partitionBatches(spec, schema, changed.filled);
+    if (batches === null) return null;
+    return await writeOnBranch(work, trino, {
+      removed: mainSnapshotId(work.table.metadata) === null ? new Set() : await filesOf(work.table, changed),
+      statements: (target) => batches.map((batch) => insertStatement(target, trino, schema, batch)),
+      partitions: changed.keys.size,
+    });
+  } finally {
+    await changed.release();
   }
 }
 
@@ -45,16 +69,22 @@ interface Result {
   readonly range: string;
 }
 
-async function writeChanges(work: Work, { select, range }: Result): Promise<PartitionChanges> {
+function resultOf({ context, sql, table: { metadata } }: Work): Result {
+  const schema = currentSchema(metadata);
+  const range = rangeFilter(context.range, defaultSpec(metadata), schema);
+  return { select: tableSelect(sql, schema) + range, range };
+}
+
+async function writeChanges(work: Work, result: Result): Promise<PartitionChanges> {
   const { context, table } = work;
   const schema = currentSchema(table.metadata);
   const spec = defaultSpec(table.metadata);
   if (mainSnapshotId(table.metadata) === null) {
-    const added = await writeTableSelect(table, context.engine, select);
+    const added = await writeTableSelect(table, context.engine, result.select);
     const partitions = new Set(added.map(({ dataFile }) => partitionKey(dataFile.partition))).size;
     return { added, removed: new Set(), partitions };
   }
-  const changed = await compare(work, { select, range }, schema, spec);
+  const changed = await compare(work, result, schema, spec);
   try {
     if (changed.keys.size === 0) return { added: [], removed: new Set(), partitions: 0 };
     const added = await writeTableSelect(table, context.engine, changed.rows);

@@ -2,9 +2,16 @@ import { commitWithRetry } from '../table/commit.ts';
 import { newChange } from '../table/snapshot-files.ts';
 import { stageSnapshot } from '../table/stage-snapshot.ts';
 import type { Table } from '../table/table.ts';
-import { writeChangedPartitions } from './build-partitions.ts';
+import { insertChangedPartitions, writeChangedPartitions } from './build-partitions.ts';
 import { upsertChangedRows } from './build-upsert.ts';
-import { isBackfill, otherWriter, remembered, type StagedChanges, type Work } from './build-work.ts';
+import {
+  isBackfill,
+  nothingChanged,
+  otherWriter,
+  remembered,
+  type StagedChanges,
+  type Work,
+} from './build-work.ts';
 import { headOf } from './lineage.ts';
 import type { Model } from './model.ts';
 import {
@@ -63,41 +70,38 @@ export async function buildModel(
   await beforeBuild(inputs);
   if (!isTrino) {
     const sql = await resultSql(context.engine, model);
-    return buildResult(context, model, { sql, versions, volatile, known, isFixed: false });
+    return buildResult(context, model, { sql, versions, volatile, known, trino: null });
   }
-  return withTrinoResult(context, model, (sql) =>
-    buildResult(context, model, { sql, versions, volatile: false, known, isFixed: true }),
+  return withTrinoResult(context, model, (sql, trino) =>
+    buildResult(context, model, { sql, versions, volatile: false, known, trino }),
   );
 }
 
 /** What a model's table is to hold. */
-interface ModelResult extends Pick<Work, 'sql' | 'versions' | 'volatile'> {
+interface ModelResult extends Pick<Work, 'sql' | 'versions' | 'volatile' | 'trino'> {
   /** The table as it was before the SQL was run; null if there was none. */
   readonly known: Table | null;
-  /** The SQL reads rows that are there already: it says nothing of what it gave on other inputs. */
-  readonly isFixed: boolean;
 }
 
 async function buildResult(
   context: RunContext,
   model: Model,
-  { sql, versions, volatile, known, isFixed }: ModelResult,
+  { known, ...result }: ModelResult,
 ): Promise<Built> {
-  const columns = await outputColumns(context.engine, sql, model.sqlFile);
+  const columns = await outputColumns(context.engine, result.sql, model.sqlFile);
   const table = await ensureModelTable(context.lake, model, columns);
   // Another run has published since, maybe of newer inputs: what this one made of older ones must not be written over it.
   const publishedIn = (one: Table | null) => one?.metadata.properties?.[STATE_PROPERTY];
-  if (known !== null && publishedIn(known) !== publishedIn(table)) throw otherWriter(model);
-  // Of the load that the result is compared with and committed on: a rollback may have come since the first.
-  const state = isFixed ? null : modelState(table.metadata);
-  const work = { context, model, sql, table, state, versions, volatile };
-  const { added, partitions, staged } = await (model.materialisation === 'upsert'
+  if (publishedIn(known) !== publishedIn(table)) throw otherWriter(model);
+  // Of the load that the result is compared with and committed on: a rollback may have come since the first. What Trino wrote says nothing of what its SQL gave on other inputs.
+  const state = result.trino === null ? modelState(table.metadata) : null;
+  const work = { ...result, context, model, table, state };
+  const { rows, files, partitions, staged } = await (model.materialisation === 'upsert'
     ? upsertChangedRows(work)
     : replaceChangedPartitions(work));
   context.staged.set(model.id, staged);
   if (staged.head === null) return UNCHANGED;
-  const rows = added.reduce((sum, { dataFile }) => sum + dataFile.recordCount, 0);
-  return { status: 'built', rows, files: added.length, partitions, snapshotId: staged.head };
+  return { status: 'built', rows, files, partitions, snapshotId: staged.head };
 }
 
 /** Lets main's head stand for what was published once several snapshots have come since: see `isFarBehind`. */
@@ -124,13 +128,11 @@ function sameInputs(a: Readonly<Record<string, string>>, b: Readonly<Record<stri
 
 async function replaceChangedPartitions(work: Work): Promise<StagedChanges> {
   const { context, model, table, versions } = work;
-  const changes = await writeChangedPartitions(work);
-  const { added, removed } = changes;
+  const byTrino = work.trino === null ? null : await insertChangedPartitions(work, work.trino);
+  if (byTrino !== null) return byTrino;
+  const { added, removed, partitions } = await writeChangedPartitions(work);
+  if (added.length === 0 && removed.size === 0) return nothingChanged(work);
   const base = mainSnapshotId(table.metadata);
-  if (added.length === 0 && removed.size === 0) {
-    const properties = remembered(work, headOf(table.metadata), false);
-    return { ...changes, staged: { table, base, head: null, properties } };
-  }
   const change = newChange(context.lake.clock);
   const derive = async (current: Table) => {
     if (mainSnapshotId(current.metadata) !== base) throw otherWriter(model);
@@ -150,5 +152,7 @@ async function replaceChangedPartitions(work: Work): Promise<StagedChanges> {
       ? null
       : { snapshotId: snapshot['snapshot-id'], sequence: snapshot['sequence-number'] };
   const properties = remembered(work, published, true);
-  return { ...changes, staged: { table: result.table, base, head: result.snapshotId, properties } };
+  const staged = { table: result.table, base, head: result.snapshotId, properties };
+  const rows = added.reduce((sum, { dataFile }) => sum + dataFile.recordCount, 0);
+  return { rows, files: added.length, partitions, staged };
 }

@@ -1,4 +1,4 @@
-import type { DuckDbEngine } from '../engine/duckdb.ts';
+import type { DuckDbEngine, RawRow } from '../engine/duckdb.ts';
 import { duckDbType } from '../engine/duckdb-types.ts';
 import { icebergValue } from '../engine/iceberg-values.ts';
 import { quoteName } from '../engine/sql-text.ts';
@@ -6,14 +6,14 @@ import { transformSql } from '../engine/transform-sql.ts';
 import { LakeError } from '../errors.ts';
 import { type PartitionSpec, partitionKey, partitionType } from '../iceberg/partition-spec.ts';
 import { fieldsById, type Schema } from '../iceberg/schema.ts';
-import { isPrimitive } from '../iceberg/types.ts';
+import { isPrimitive, type Value } from '../iceberg/types.ts';
 
 /** The partitions in which two results differ. */
 export interface ChangedPartitions {
   /** Keys (`partitionKey`) of partitions whose rows are others now, gone or new. */
   readonly keys: ReadonlySet<string>;
-  /** How many of them hold no row any more. */
-  readonly emptied: number;
+  /** Tuples of those that hold rows now. */
+  readonly filled: readonly (readonly Value[])[];
   /** A query of the new rows of these partitions. */
   readonly rows: string;
   /** Drops the scratch tables behind `rows`. */
@@ -41,6 +41,27 @@ export function partitionKeys(spec: PartitionSpec, schema: Schema): string[] {
     }
     return transformSql(field.transform, source.type, quoteName(source.name));
   });
+}
+
+/** The tuples of the partitions that rows lie in, each once; none for no rows. */
+export async function partitionTuples(
+  engine: DuckDbEngine,
+  select: string,
+  spec: PartitionSpec,
+  schema: Schema,
+): Promise<(readonly Value[])[]> {
+  const keys = partitionKeys(spec, schema).map((key, i) => `${key} AS k${i}`);
+  const groups = await engine.raw(
+    `SELECT DISTINCT ${[...keys, '1 AS n'].join(', ')} FROM (${select}) AS rows`,
+  );
+  return groups.map((group) => tupleOf(spec, schema, group));
+}
+
+/** Of a row with the partition's values in `k0`, `k1`… */
+function tupleOf(spec: PartitionSpec, schema: Schema, group: RawRow): Value[] {
+  return partitionType(spec, schema).fields.map(({ type }, i) =>
+    icebergValue(isPrimitive(type) ? type : 'string', group[`k${i}`] ?? null),
+  );
 }
 
 /**
@@ -91,11 +112,8 @@ export async function changedPartitions(
         `FROM ${digests.before} AS b FULL JOIN ${digests.after} AS a ON ${on.length === 0 ? 'true' : on.join(' AND ')} ` +
         'WHERE a.n IS DISTINCT FROM b.n OR a.h IS DISTINCT FROM b.h',
     );
-    const types = partitionType(spec, schema).fields.map((field) => field.type);
     const groups = await engine.raw(`SELECT * FROM ${changed}`);
-    const tuples = groups.map((group) =>
-      keys.map((key, i) => icebergValue(isPrimitive(types[i]!) ? types[i] : 'string', group[key] ?? null)),
-    );
+    const tuples = groups.map((group) => tupleOf(spec, schema, group));
     const match = partitionKeys(spec, schema).map((_key, i) => `c.k${i} IS NOT DISTINCT FROM r.p${i}`);
     const computed = partitionKeys(spec, schema).map((key, i) => `${key} AS p${i}`);
     const columns = schema.fields.map((field) => `r.${quoteName(field.name)}`).join(', ');
@@ -104,8 +122,8 @@ export async function changedPartitions(
         ? select
         : `SELECT ${columns} FROM (SELECT *, ${computed.join(', ')} FROM (${select}) AS rows) AS r ` +
           `SEMI JOIN (SELECT * FROM ${changed} WHERE n > 0) AS c ON ${match.join(' AND ')}`;
-    const emptied = groups.filter((group) => Number(group['n']) === 0).length;
-    return { keys: new Set(tuples.map(partitionKey)), emptied, rows, release };
+    const filled = tuples.filter((_, i) => Number(groups[i]?.['n']) > 0);
+    return { keys: new Set(tuples.map(partitionKey)), filled, rows, release };
   } catch (error) {
     await release();
     throw error;

@@ -81,7 +81,13 @@ export async function dropBranches(
   }
 }
 
-async function dropBranch(context: LakeContext, table: Table, branch: string, head: bigint): Promise<void> {
+/** Drops a branch that is at `head`; one that has moved on or is gone is left alone. */
+export async function dropBranch(
+  context: LakeContext,
+  table: Table,
+  branch: string,
+  head: bigint,
+): Promise<void> {
   try {
     await context.catalog.commitTable({
       identifier: table.identifier,

@@ -6,6 +6,7 @@ import { isKind, LakeError } from '../errors.ts';
 import { snapshotById } from '../iceberg/table-metadata.ts';
 import type { Lake } from '../project/open-lake.ts';
 import { openTable, type Table } from '../table/table.ts';
+import type { TrinoResult } from './build-work.ts';
 import type { OutputColumn } from './column-types.ts';
 import type { Model } from './model.ts';
 import { mainSnapshotId } from './model-state.ts';
@@ -14,9 +15,8 @@ import { trinoColumns } from './trino-columns.ts';
 import { createStaging, dropStaging, loadStaging } from './trino-staging.ts';
 
 /**
- * Lets Trino run a model's SQL, once, on its inputs as this run sees them, into a staging table of the run, and hands `use` the embedded engine's SQL for the rows.
- * Trino 476 writes to main alone (its grammar has no branches), so that it never gets hold of the model's own table: that is changed by the same steps as with the embedded
- * engine, on the run's branch. The staging table is dropped, whatever comes.
+ * Lets Trino run a model's SQL, once, on its inputs as this run sees them, into a staging table of the run, and hands `use` the embedded engine's SQL for the rows, and what Trino
+ * needs to write them on. The staging table is dropped, whatever comes.
  *
  * @throws LakeError `usage` for SQL that Trino refuses, `unsupported` for what cannot be read at a snapshot or stored, `conflict` where an empty input
  *   got rows meanwhile, `unavailable` where Trino is lost: nothing was published
@@ -24,7 +24,7 @@ import { createStaging, dropStaging, loadStaging } from './trino-staging.ts';
 export async function withTrinoResult<T>(
   context: RunContext,
   model: Model,
-  use: (sql: string) => Promise<T>,
+  use: (sql: string, result: TrinoResult) => Promise<T>,
 ): Promise<T> {
   const { lake } = context;
   const trino = trinoOf(lake, model);
@@ -37,8 +37,10 @@ export async function withTrinoResult<T>(
     const target = `${quoteName(trino.catalog)}.${viewName(identifier)}`;
     const rows = await insert(trino, target, sql, columns);
     await refuseNewRows(lake, inputs);
+    // A view of Trino's may have been made anew since the plan was asked for.
+    await refuseOtherReads(trino, sql, reads);
     await viewTable(context, await loadStaging(lake, identifier, rows), {});
-    return await use(`SELECT * FROM ${viewName(identifier)}`);
+    return await use(`SELECT * FROM ${viewName(identifier)}`, { trino, staging: identifier });
   } finally {
     await dropStaging(lake, identifier);
   }

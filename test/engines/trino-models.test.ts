@@ -1,6 +1,7 @@
 import { createServer, request as forward } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ancestors } from '../../src/iceberg/table-metadata.ts';
 import { loadModels } from '../../src/pipeline/load-models.ts';
 import { mainSnapshotId } from '../../src/pipeline/model-state.ts';
 import type { RunReport } from '../../src/pipeline/run.ts';
@@ -30,13 +31,25 @@ const TWINS = {
       SELECT a.id, count(*) AS n, sum(a.w) AS w, (SELECT count(*) FROM high) AS high FROM silver.tm_day_TWIN a GROUP BY a.id`,
     yml: 'materialisation: full\nchecks: [{ unique: [id] }]\n',
   },
+  // A row whose last time is another moves to another partition.
   'gold/tm_last': {
     sql: 'SELECT id, max(ts) AS last_ts, CAST(count(*) AS integer) AS n FROM silver.tm_day_TWIN GROUP BY id HAVING count(*) > 1',
-    yml: 'materialisation: upsert\nkey: [id]\n',
+    yml: 'materialisation: upsert\nkey: [id]\npartition_by: [day(last_ts)]\n',
+  },
+  'gold/tm_cell': {
+    sql: `SELECT CASE WHEN id % 3 > 0 THEN 'it''s "' || CAST(id % 3 AS varchar) END AS label, CAST(ts AS date) AS d, id > 8 AS is_late, sum(w) AS w
+      FROM silver.tm_day_TWIN GROUP BY 1, 2, 3`,
+    yml: 'materialisation: replace_partitions\npartition_by: [label, month(d), is_late]\n',
+  },
+  'gold/tm_hash': {
+    sql: 'SELECT id, count(*) AS n FROM silver.tm_day_TWIN GROUP BY id',
+    yml: 'materialisation: replace_partitions\npartition_by: ["bucket(4, id)"]\n',
   },
 };
 
-const NAMES = ['silver.tm_day', 'gold.tm_sum', 'gold.tm_last'];
+const NAMES = ['silver.tm_day', 'gold.tm_sum', 'gold.tm_last', 'gold.tm_cell', 'gold.tm_hash'];
+/** By bucket: the partition of a row cannot be told in Trino's words. */
+const WRITTEN_BY_DUCKDB = 'gold.tm_hash';
 
 /** What a run did to each twin: the same, whoever ran the SQL. */
 function twinReports({ models }: RunReport): [unknown, unknown][] {
@@ -47,8 +60,8 @@ function twinReports({ models }: RunReport): [unknown, unknown][] {
   return NAMES.map((name) => [of(`${name}_t`), of(`${name}_d`)]);
 }
 
-/** Trino behind a server that is lost for good as soon as an INSERT has begun. */
-async function dyingTrino(): Promise<{ address: string; close(): void }> {
+/** Trino behind a server that is lost for good as soon as a statement has begun that is like `last`. */
+async function dyingTrino(last: RegExp): Promise<{ address: string; close(): void }> {
   let isLost = false;
   const server = createServer((incoming, outgoing) => {
     const chunks: Buffer[] = [];
@@ -56,7 +69,7 @@ async function dyingTrino(): Promise<{ address: string; close(): void }> {
     incoming.on('end', () => {
       const body = Buffer.concat(chunks);
       if (isLost) return void incoming.socket.destroy();
-      isLost = body.toString().startsWith('INSERT');
+      isLost = last.test(body.toString());
       const target = {
         port: testedStack().ports.trino,
         method: incoming.method,
@@ -99,12 +112,34 @@ withStack('models that Trino runs', () => {
     expect(await project.staged()).toEqual([]);
   };
 
+  /** The operations of Trino's snapshots that main has got since `base`, oldest first. */
+  const byTrino = async (id: string, base: bigint | null) => {
+    const { metadata } = await openTable(project.lake, parseTableName(id));
+    const head = mainSnapshotId(metadata);
+    const line = head === null ? [] : [...ancestors(metadata, head)];
+    const since = line.slice(
+      0,
+      base === null ? undefined : line.findIndex((one) => one['snapshot-id'] === base),
+    );
+    const trinos = since.filter(({ summary }) => summary['trino_query_id'] !== undefined);
+    return trinos.map(({ summary }) => summary.operation).reverse();
+  };
+  const mainOf = async (id: string) =>
+    mainSnapshotId((await openTable(project.lake, parseTableName(id))).metadata);
+
   it('give the rows and write the partitions that duckdb does: at first, with more, with late rows, with fewer', async () => {
     await project.write('data/1.csv', csv(0, DAYS));
     const first = await project.run();
     expect(twinReports(first)[0]?.[0]).toEqual({ status: 'built', rows: DAYS * 2, partitions: DAYS });
     for (const [trino, duckdb] of twinReports(first)) expect(trino).toEqual(duckdb);
     await expectTwins();
+    // A hundred partitions a statement.
+    expect(await byTrino('silver.tm_day_t', null)).toEqual(['append', 'append']);
+    for (const name of NAMES) {
+      const writes = await byTrino(`${name}_t`, null);
+      expect([name, writes.length > 0]).toEqual([name, name !== WRITTEN_BY_DUCKDB]);
+    }
+    const last = await mainOf('gold.tm_last_t');
 
     const idle = await project.run();
     expect(idle.models.every(({ status }) => status === 'unchanged')).toBe(true);
@@ -113,6 +148,7 @@ withStack('models that Trino runs', () => {
     await project.write('data/3-late.csv', csv(7, 2, 3));
     const more = await project.run();
     expect(twinReports(more)[0]?.[0]).toEqual({ status: 'built', rows: 14, partitions: 5 });
+    expect(await byTrino('gold.tm_last_t', last)).toEqual(['overwrite']);
     for (const [trino, duckdb] of twinReports(more)) expect(trino).toEqual(duckdb);
     await expectTwins();
 
@@ -137,35 +173,45 @@ withStack('models that Trino runs', () => {
     await expectTwins();
   });
 
-  it('leave everything as it was when Trino is lost in the middle, and the next run makes it good', async () => {
+  it.each([
+    ['while it runs the SQL', /^INSERT INTO "lake"."lake_staging"/, csv(3, 4, 7)],
+    ['while it writes to a branch', /^INSERT INTO "lake"."silver"."tm_day_t.branch_/, csv(9, 4, 11)],
+    ['while it merges into a branch', /^MERGE INTO "lake"."gold"."tm_last_t.branch_/, csv(1, 30, 13)],
+  ])('leave everything as it was when Trino is lost %s', async (_when, last, rows) => {
     const before = await heads();
-    await project.write('data/5.csv', csv(3, 4, 7));
-    const trino = await dyingTrino();
+    await project.write(`data/${rows.length}.csv`, rows);
+    const trino = await dyingTrino(last);
+    const select = ['bronze.tm_e', 'silver.tm_day_t', 'gold.tm_last_t'];
     try {
-      await expect(project.run({}, trino.address)).rejects.toMatchObject({ kind: 'unavailable' });
+      await expect(project.run({ select }, trino.address)).rejects.toMatchObject({ kind: 'unavailable' });
     } finally {
       trino.close();
     }
     expect(await heads()).toEqual(before);
     expect(await project.staged()).toEqual([]);
+  });
+
+  it('are made good by the next run, after all that', async () => {
     await project.run();
     await expectTwins();
   });
 
-  it('drop what a killed run left in staging, and nothing that may still be in use', async () => {
+  it('leave in staging what may still be in use: what was made of late, however old its run', async () => {
     const { config } = project.lake;
     const models = await loadModels(config.modelsFolder, config.root);
     const model = models.find(({ id }) => id === 'gold.tm_sum_t');
     if (model === undefined) throw new Error('no model');
     const columns = [{ name: 'id', type: 'long' }] as const;
     const now = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').toLowerCase();
-    const left = await createStaging(project.lake, model, '20010101t000000_0123abcd', columns);
-    const used = await createStaging(project.lake, model, `${now}_0123abcd`, columns);
+    const used = [
+      await createStaging(project.lake, model, '20010101t000000_0123abcd', columns),
+      await createStaging(project.lake, model, `${now}_0123abcd`, columns),
+    ].map(({ identifier }) => identifier);
     const warnings: string[] = [];
     await project.run({ warn: (message) => warnings.push(message) });
-    expect(warnings).toEqual([expect.stringContaining(left.identifier.name)]);
-    expect(await project.staged()).toEqual([used.identifier.name]);
-    await project.lake.catalog.dropTable(used.identifier);
+    expect(warnings).toEqual([]);
+    expect((await project.staged()).sort()).toEqual(used.map(({ name }) => name).sort());
+    for (const identifier of used) await project.lake.catalog.dropTable(identifier);
   });
 
   it('say what is wrong with their SQL, by the file', async () => {

@@ -76,6 +76,38 @@ describe('what a model was built from', () => {
     });
   });
 
+  it.each([
+    ['replace_partitions', {}, true],
+    ['upsert', UPSERT, true],
+    ['replace_partitions', {}, false],
+    ['upsert', UPSERT, false],
+  ])(
+    'is asked before an older, slower run writes over a newer publication: %s, %s, table there: %s',
+    async (_, files, isThere) => {
+      await inEventsProject(files, async ({ lake, write, rows, run }) => {
+        if (isThere) await run();
+        await write('data/2.csv', 'ts,v\n2001-01-02 12:00:00,3\n');
+        const load = lake.catalog.loadTable.bind(lake.catalog);
+        let looks = 0;
+        vi.spyOn(lake.catalog, 'loadTable').mockImplementation(async (identifier) => {
+          // By the third look its inputs are read: what another run lands and publishes now is newer than them.
+          if (identifier.namespace[0] === 'silver' && ++looks === 3) {
+            vi.restoreAllMocks();
+            await write('data/3.csv', 'ts,v\n2001-01-02 12:00:00,4\n2001-01-03 12:00:00,5\n');
+            await run();
+          }
+          return load(identifier);
+        });
+        await expect(run()).rejects.toMatchObject({ kind: 'conflict' });
+        expect(looks).toBe(3);
+        const newest = await rows(VALUES);
+        expect(newest.map(({ v }) => v)).toEqual(files === UPSERT ? [1, 2, 4, 5] : [1, 2, 3, 4, 5]);
+        expect(await run()).toEqual({ 'bronze.e': 'unchanged 0', 'silver.e': 'unchanged 0' });
+        expect(await rows(VALUES)).toEqual(newest);
+      });
+    },
+  );
+
   it('says nothing of SQL that reads the clock: its result is compared with the rows of the table', async () => {
     const sql = 'SELECT CAST(ts AS TIMESTAMP) AS ts, v, epoch_us(now()) AS seen FROM bronze.e';
     await inEventsProject({ 'models/silver/e.sql': sql }, async ({ write, rows, run }) => {
