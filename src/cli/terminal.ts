@@ -25,12 +25,25 @@ export interface Terminal {
   stopRequested(): Promise<void>;
 }
 
+// The stream itself does not tell: after a broken pipe it still passes for one that can be written to.
+let isReaderGone = false;
+
+/** Calls `then` once the reader of standard output is gone, as in `lake sql … | head`: that is no failure of ours. Any other error of it is thrown. */
+export function whenReaderGone(then: () => void): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    if (isReaderGone) return;
+    isReaderGone = true;
+    then();
+  });
+}
+
 function sinkOf(stream: NodeJS.WriteStream): Sink {
   return {
     write: (text) => void stream.write(text),
     isTTY: stream.isTTY === true,
     get isClosed() {
-      return stream.destroyed;
+      return stream === process.stdout && isReaderGone;
     },
     get columns() {
       return stream.columns;

@@ -75,6 +75,11 @@ function nestedJson(value: DuckDBValue, type: DuckDBType): JsonValue | undefined
 /** A map's key as the key of an object. */
 export const mapKey = (key: JsonValue): string => (typeof key === 'string' ? key : JSON.stringify(key));
 
+/** A date or a time as text, its year 0 as 1 BC: years are counted from 1 on both sides. DuckDB's own text has it so, that of its Node client has not. */
+export function yearZeroText(text: string): string {
+  return text.replace(/^0000(-\d\d-\d\d)(?=$| )/, '0001$1 (BC)');
+}
+
 /**
  * A value of a DuckDB result as JSON: integers and decimals as numbers, or as text where a double would lose digits; NaN and infinities,
  * dates and times as text (timestamptz in UTC with a `Z`); binary in base64; a map as an object by the text of its keys.
@@ -85,6 +90,7 @@ export function valueJson(value: DuckDBValue, type: DuckDBType): JsonValue {
   if (typeof value === 'bigint') return integerJson(value);
   if (value instanceof DuckDBDecimalValue) return decimalJson(value.toString());
   if (value instanceof DuckDBBlobValue) return Buffer.from(value.bytes).toString('base64');
-  if (value instanceof DuckDBTimestampTZValue) return `${new DuckDBTimestampValue(value.micros).toString()}Z`;
-  return nestedJson(value, type) ?? String(value);
+  if (value instanceof DuckDBTimestampTZValue)
+    return `${yearZeroText(new DuckDBTimestampValue(value.micros).toString())}Z`;
+  return nestedJson(value, type) ?? yearZeroText(String(value));
 }

@@ -51,6 +51,22 @@ const STEPS: ReadonlyMap<string, Step> = new Map<string, Step>([
     .map((word): [string, Step] => [word, endFrom]),
 ]);
 
+const isName = (token: SqlToken | undefined): boolean => token?.kind === 'word' || token?.kind === 'quoted';
+
+type Follows = (next: SqlToken | undefined, second: SqlToken | undefined) => boolean;
+
+const isCount = (token: SqlToken | undefined): boolean => token?.kind === 'number' || token?.text === '?';
+const isWord = (token: SqlToken | undefined, ...words: readonly string[]): boolean =>
+  token?.kind === 'word' && words.includes(token.text);
+
+/** Words that begin a clause where this follows them, and are names, such as aliases, elsewhere: Trino reserves none of them. */
+const UNRESERVED: ReadonlyMap<string, Follows> = new Map<string, Follows>([
+  ['limit', (next) => isCount(next) || isWord(next, 'all')],
+  ['offset', isCount],
+  ['fetch', (next) => isWord(next, 'first', 'next')],
+  ['window', (next, second) => isName(next) && isWord(second, 'as')],
+]);
+
 /** Refuses all but one query: by Trino's grammar nothing else begins with these words, and no query writes. Errors: `usage`. */
 export function refuseWrites(sql: string): void {
   const first = sqlTokens(sql).find(({ text }) => text !== '(');
@@ -76,7 +92,7 @@ export function tableMentions(sql: string): TableMention[] {
     if (level === undefined || token === undefined) throw refused('its brackets do not match');
     if (token.kind === 'symbol') takeSymbol(token.text, level, levels);
     if (token.kind !== 'word' && token.kind !== 'quoted') continue;
-    const step = token.kind === 'word' && before !== '.' ? STEPS.get(token.text) : undefined;
+    const step = before === '.' ? undefined : stepAt(tokens, i);
     if (step !== undefined) {
       step(level, before);
       continue;
@@ -111,6 +127,13 @@ export function pinTables(
   return pinned + sql.slice(from);
 }
 
+function stepAt(tokens: readonly SqlToken[], at: number): Step | undefined {
+  const token = tokens[at];
+  if (token?.kind !== 'word') return undefined;
+  const isClause = UNRESERVED.get(token.text)?.(tokens[at + 1], tokens[at + 2]) ?? true;
+  return isClause ? STEPS.get(token.text) : undefined;
+}
+
 function takeSymbol(symbol: string, level: Level, levels: Level[]): void {
   if (symbol === '(' || symbol === '[') {
     const opensTable = symbol === '(' && level.isTableNext;
@@ -130,8 +153,6 @@ function nameAt(tokens: readonly SqlToken[], from: number): string[] {
     name.push(tokens[i + 1]?.text ?? '');
   return name;
 }
-
-const isName = (token: SqlToken | undefined): boolean => token?.kind === 'word' || token?.kind === 'quoted';
 
 function mention(parts: readonly string[], tokens: readonly SqlToken[], last: number): TableMention {
   const name = parts.join('.');

@@ -2,6 +2,8 @@ import type { AxiosError } from 'axios';
 import type { QueryError } from 'trino-client';
 import { type ErrorKind, LakeError } from '../errors.ts';
 
+const CANCELLED = 'USER_CANCELED';
+
 /** Trino's own names of errors that are not the query's fault, or not only. */
 const KINDS: Readonly<Record<string, ErrorKind>> = {
   PERMISSION_DENIED: 'forbidden',
@@ -15,7 +17,7 @@ const KINDS: Readonly<Record<string, ErrorKind>> = {
   INVALID_FUNCTION_ARGUMENT: 'invalid-argument',
   CONSTRAINT_VIOLATION: 'invalid-argument',
   TRANSACTION_CONFLICT: 'conflict',
-  USER_CANCELED: 'unavailable',
+  [CANCELLED]: 'unavailable',
   ADMINISTRATIVELY_KILLED: 'unavailable',
 };
 
@@ -39,6 +41,20 @@ export function trinoError(error: QueryError, sql: string): LakeError {
     context: { trino: error.errorName },
     ...(line === undefined ? {} : { where: `query, line ${line}, column ${column}` }),
   });
+}
+
+/** The error of what is asked after all was cancelled; `cause` where it was sent before. */
+export function cancelledError(cause?: Error): LakeError {
+  return new LakeError('unavailable', 'The query was cancelled', {
+    hint: 'Nothing was changed.',
+    context: { trino: CANCELLED },
+    cause,
+  });
+}
+
+/** True for the error of a query that somebody cancelled, we or another one, and for no other. */
+export function isCancelled(error: unknown): boolean {
+  return error instanceof LakeError && error.context['trino'] === CANCELLED;
 }
 
 function caret(sql: string, line: number, column: number): string {
@@ -80,12 +96,19 @@ export function transportError(cause: unknown, server: string): LakeError {
     });
   }
   return new LakeError('unavailable', `Trino at ${server} answered HTTP ${status}`, {
-    hint:
-      status === 404 || status === 410
-        ? 'It was started anew and has forgotten the query, or it is no Trino server. Ask again; `lake doctor` checks it.'
-        : 'Try again in a moment.',
+    hint: statusHint(status),
     cause,
   });
+}
+
+function statusHint(status: number): string {
+  if (status === 404 || status === 410) {
+    return 'It was started anew and has forgotten the query, or it is no Trino server. Ask again; `lake doctor` checks it.';
+  }
+  if (status >= 300 && status < 400) {
+    return 'Redirects are not followed, as user and password would go along: write the address that answers itself in trino.server of lake.yaml.';
+  }
+  return 'Try again in a moment.';
 }
 
 /** True if the request was never sent: nothing can have come of it. */

@@ -22,7 +22,7 @@ export async function refuseOtherReads(
   const other = plannedReads(JSON.parse(String(row?.[0]))).find(isOther);
   if (other === undefined) return;
   throw new LakeError('unsupported', `Trino would read ${other}, which is not the snapshot that is meant`, {
-    hint: 'A view reads the present, and metadata tables have no past: name the tables themselves. Nothing was asked.',
+    hint: 'A view reads the present, and metadata tables have no past: name the tables themselves. Nothing was changed.',
   });
 }
 

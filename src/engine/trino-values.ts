@@ -1,4 +1,12 @@
-import { decimalJson, floatJson, integerJson, type JsonValue, mapKey, type Row } from './row-values.ts';
+import {
+  decimalJson,
+  floatJson,
+  integerJson,
+  type JsonValue,
+  mapKey,
+  type Row,
+  yearZeroText,
+} from './row-values.ts';
 
 /** A column of an answer, its type as Trino writes it: `decimal(12,2)`, `array(row(a bigint))`. */
 export interface TrinoColumn {
@@ -28,16 +36,25 @@ const PLAIN: Readonly<Record<string, Reader>> = {
 
 /**
  * Turns the rows of an answer into objects, their values as the embedded engine gives them (`valueJson`): the same text from both engines.
- * A second column of a name is called `name:1`.
+ * A second column of a name is called `name:1`, or by the next number that no column has.
  */
 export function rowReader(columns: readonly TrinoColumn[]): (row: readonly unknown[]) => Row {
-  const seen = new Map<string, number>();
-  const readers = columns.map(({ name, typeSignature }) => {
-    const count = seen.get(name) ?? 0;
-    seen.set(name, count + 1);
-    return { name: count === 0 ? name : `${name}:${count}`, read: readerOf(typeSignature) };
+  const names = distinctNames(columns.map(({ name }) => name));
+  const readers = columns.map(({ typeSignature }) => readerOf(typeSignature));
+  return (row) => Object.fromEntries(readers.map((read, i) => [names[i], read(row[i])]));
+}
+
+/** Each name once: no value may stand in another one's place. */
+function distinctNames(given: readonly string[]): string[] {
+  const taken = new Set(given);
+  const seen = new Set<string>();
+  return given.map((name) => {
+    let own = name;
+    if (seen.has(name)) for (let n = 1; taken.has(own); n++) own = `${name}:${n}`;
+    seen.add(own);
+    taken.add(own);
+    return own;
   });
-  return (row) => Object.fromEntries(readers.map(({ name, read }, i) => [name, read(row[i])]));
 }
 
 /** A reader for a type as Trino takes it apart: `{ rawType, arguments: [{ kind, value }] }`. */
@@ -63,11 +80,12 @@ function nestedReader(rawType: string, parts: readonly unknown[]): Reader | unde
       Object.fromEntries(Object.entries(record(value)).map(([k, v]) => [mapKey(key(k)), read(v)]));
   }
   if (rawType !== 'row') return undefined;
-  const fields = parts.map((part, i) => {
-    const { fieldName, typeSignature } = record(part);
-    return { name: String(record(fieldName)['name'] ?? `field${i}`), read: readerOf(typeSignature) };
-  });
-  return (value) => Object.fromEntries(fields.map(({ name, read }, i) => [name, read(list(value)[i])]));
+  const fields = parts.map(record);
+  const names = distinctNames(
+    fields.map(({ fieldName }, i) => String(record(fieldName)['name'] ?? `field${i}`)),
+  );
+  const readers = fields.map(({ typeSignature }) => readerOf(typeSignature));
+  return (value) => Object.fromEntries(readers.map((read, i) => [names[i], read(list(value)[i])]));
 }
 
 /** As a JSON number, or as text where it is the key of a map. */
@@ -75,14 +93,14 @@ function integer(value: unknown): JsonValue {
   return integerJson(typeof value === 'bigint' ? value : BigInt(String(value)));
 }
 
-/** `-0001-03-05 12:00:00.120000` as the embedded engine writes it: years before Christ counted from 1, no zeros at the end. */
+/** `-0001-03-05 12:00:00.120000` as the embedded engine writes it: years before Christ counted from 1 (1 BC is Trino's year 0), no zeros at the end. */
 function timeText(text: string): string {
   const short = text.replace(/(:\d\d)(?:\.(\d*?)0*)$/, (_, seconds, digits) =>
     digits === '' ? seconds : `${seconds}.${digits}`,
   );
   const [, sign, year, rest] = /^([+-]?)(\d{4,})(-.*)$/s.exec(short) ?? [];
   if (year === undefined || rest === undefined) return short;
-  if (sign !== '-') return `${year}${rest}`;
+  if (sign !== '-') return yearZeroText(`${year}${rest}`);
   return `${String(Number(year) + 1).padStart(4, '0')}${rest.slice(0, 6)} (BC)${rest.slice(6)}`;
 }
 

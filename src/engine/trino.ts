@@ -4,7 +4,8 @@ import { BasicAuth, type QueryResult, Trino } from 'trino-client';
 import { type Clock, systemClock } from '../clock.ts';
 import { LakeError } from '../errors.ts';
 import type { Row } from './row-values.ts';
-import { isPassing, isUnsent, transportError, trinoError } from './trino-error.ts';
+import { refuseOtherServer } from './trino-address.ts';
+import { cancelledError, isPassing, isUnsent, transportError, trinoError } from './trino-error.ts';
 import { rowReader, type TrinoColumn } from './trino-values.ts';
 
 export type { TrinoColumn } from './trino-values.ts';
@@ -19,6 +20,21 @@ const axios: AxiosStatic = createRequire(import.meta.resolve('trino-client'))('a
 // Trino writes bigint values as JSON numbers, some of them beyond what a double holds. trino-client leaves the reading to axios, which takes it from here.
 axios.defaults.transformResponse = [exactJson];
 axios.defaults.timeout = TIMEOUT_MS;
+// User and password go with every request. trino-client follows whatever address an answer names; no request gets past these two.
+axios.defaults.maxRedirects = 0;
+const send = axios.getAdapter('http');
+axios.defaults.adapter = async (config) => {
+  refuseOtherServer(String(config.baseURL), String(config.url));
+  return send(config);
+};
+
+/** Engines that have begun something and not seen its end. */
+const engines = new Set<TrinoEngine>();
+
+/** Cancels all that runs at Trino for this process, for good. Returns when Trino has been told, or cannot be. */
+export async function cancelAll(): Promise<void> {
+  await Promise.all([...engines].map((engine) => engine.cancel()));
+}
 
 export interface TrinoPage {
   readonly columns: readonly TrinoColumn[];
@@ -40,6 +56,8 @@ export class TrinoEngine {
   readonly #clock: Clock;
   /** Ids of queries that run. */
   readonly #running = new Set<string>();
+  /** Requests under way that begin or cancel a query. */
+  readonly #turns = new Set<Promise<unknown>>();
   #isStopped = false;
   readonly catalog: string;
 
@@ -112,21 +130,24 @@ export class TrinoEngine {
     }
   }
 
-  /** Cancels all that runs, for good: its answers end with an error, and so does what is asked later. */
+  /** Cancels all that runs, for good: its answers end with an error, and so does what is asked later. Returns when Trino has been told, or cannot be. */
   async cancel(): Promise<void> {
     this.#isStopped = true;
-    await Promise.all([...this.#running].map((id) => this.#cancel(id)));
+    for (const id of this.#running) void this.#cancel(id);
+    // What is just being sent is cancelled by its own asker, once Trino has named it.
+    while (this.#turns.size > 0) await Promise.allSettled(this.#turns);
   }
 
   /** Every state that Trino tells, the first of them without waiting. A failed query is thrown. */
   async *#results(sql: string): AsyncGenerator<QueryResult> {
-    if (this.#isStopped) throw stopped();
-    const results = await this.#once(() => this.#trino.query(sql));
+    if (this.#isStopped) throw cancelledError();
+    const results = await this.#turn(this.#once(() => this.#trino.query(sql)));
     const id = queryId(results);
     if (id === null) throw transportError(new Error('it is no state of a query'), this.#server);
+    engines.add(this);
     this.#running.add(id);
     try {
-      if (this.#isStopped) throw stopped();
+      if (this.#isStopped) throw cancelledError(new Error('it was cancelled as soon as it was sent'));
       for (;;) {
         const { done, value }: IteratorResult<QueryResult, QueryResult> = await this.#polled(() =>
           results.next(),
@@ -148,12 +169,28 @@ export class TrinoEngine {
 
   #ended(id: string): void {
     this.#running.delete(id);
+    this.#rest();
   }
 
   async #cancel(id: string): Promise<void> {
     this.#running.delete(id);
     // Trino itself gives up a query that nobody asks for.
-    await this.#trino.cancel(id).catch(() => undefined);
+    await this.#turn(this.#trino.cancel(id)).catch(() => undefined);
+  }
+
+  async #turn<T>(request: Promise<T>): Promise<T> {
+    engines.add(this);
+    this.#turns.add(request);
+    try {
+      return await request;
+    } finally {
+      this.#turns.delete(request);
+      this.#rest();
+    }
+  }
+
+  #rest(): void {
+    if (this.#running.size === 0 && this.#turns.size === 0) engines.delete(this);
   }
 
   async #once<T>(request: () => Promise<T>): Promise<T> {
@@ -183,10 +220,6 @@ function queryId(results: object): string | null {
   const state: unknown = Reflect.get(Object(iterator), 'queryResult');
   const id: unknown = Reflect.get(Object(state), 'id');
   return typeof id === 'string' ? id : null;
-}
-
-function stopped(): LakeError {
-  return new LakeError('unavailable', 'The query was cancelled', { hint: 'Nothing was changed.' });
 }
 
 function exactJson(text: unknown): unknown {

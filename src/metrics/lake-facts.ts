@@ -11,8 +11,9 @@ import { tableName } from '../table/table.ts';
 import { readPolicies } from '../tiering/policy-files.ts';
 import { readStanding } from '../tiering/standing-table.ts';
 import { matchedTable } from '../tiering/table-state.ts';
+import { type FailingChecks, failingChecks, type StandingChecks, standingChecks } from './check-facts.ts';
 import { type FreshnessRule, freshnessRules, maxAgeMs } from './freshness.ts';
-import { NO_RUNS, type RunFacts, readRunFacts } from './run-facts.ts';
+import { NO_RUNS, type RunFacts, type RunSums, readRunFacts } from './run-facts.ts';
 import { readTableFacts, type TableFacts } from './table-facts.ts';
 
 /** What of a lake can be read or not, each by itself. */
@@ -43,7 +44,8 @@ export interface LakeFacts {
   readonly tables: readonly ObservedTable[];
   /** Every policy, and whether it cannot be evaluated for a table that it matches. */
   readonly policies: ReadonlyMap<string, { readonly isFailing: boolean }>;
-  readonly runs: RunFacts;
+  readonly runs: readonly RunSums[];
+  readonly checks: readonly FailingChecks[];
   /** What could not be read, in words; what was known before stands in for it. */
   readonly problems: ReadonlyMap<Part, readonly string[]>;
 }
@@ -67,6 +69,7 @@ export class LakeReader {
   #known = new Map<string, KnownTable>();
   #policies: PolicySet = { policies: [], tiers: [] };
   #rules: ReadonlyMap<string, readonly FreshnessRule[]> = new Map();
+  #checks: StandingChecks = null;
   #runs: { readonly key: string; readonly facts: RunFacts } = { key: '', facts: NO_RUNS };
 
   constructor(lake: Lake) {
@@ -89,11 +92,7 @@ export class LakeReader {
       tell('policies', error);
       return this.#policies;
     });
-    const models = loadModels(config.modelsFolder, config.root);
-    this.#rules = await models.then(freshnessRules).catch((error: unknown) => {
-      tell('models', error);
-      return this.#rules;
-    });
+    await this.#readModels().catch((error: unknown) => tell('models', error));
     const places = await this.#places();
     const known = await inParallel(places, READ_AT_ONCE, (place) =>
       this.#table(place).catch((error: unknown) => {
@@ -111,9 +110,17 @@ export class LakeReader {
       nowMs,
       tables,
       policies: new Map(policies.map((name) => [name, { isFailing: failing.has(name) }])),
-      runs: this.#runs.facts,
+      runs: this.#runs.facts.runs,
+      checks: failingChecks(this.#runs.facts.checks, this.#checks),
       problems,
     };
+  }
+
+  async #readModels(): Promise<void> {
+    const { modelsFolder, root } = this.#lake.config;
+    const models = await loadModels(modelsFolder, root);
+    this.#rules = freshnessRules(models);
+    this.#checks = standingChecks(models);
   }
 
   async #places(): Promise<readonly Place[]> {

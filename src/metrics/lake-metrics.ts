@@ -1,7 +1,6 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import { type LakeFacts, type ObservedTable, PARTS } from './lake-facts.ts';
 import type { OrphanFacts } from './orphan-facts.ts';
-import type { RunFacts } from './run-facts.ts';
 
 const PREFIX = 'lakewarden_';
 /** Stands for all tables that are not named, as there are too many. */
@@ -33,7 +32,7 @@ export class LakeMetrics {
     );
     this.#showTables(facts.tables, labelOf);
     this.#showMoves(facts, labelOf);
-    this.#showRuns(facts.runs, labelOf);
+    this.#showRuns(facts, labelOf);
     this.#gauge('collection_problems', 'Things that could not be read; what was known before is shown.', [
       ...PARTS.filter((part) => part !== 'orphans').map(
         (part): Sample => [{ part }, facts.problems.get(part)?.length ?? 0],
@@ -182,8 +181,8 @@ export class LakeMetrics {
     );
   }
 
-  #showRuns({ runs, checks }: RunFacts, labelOf: (table: string) => string): void {
-    const each = (of: (one: RunFacts['runs'][number]) => number): Sample[] =>
+  #showRuns({ runs, checks }: LakeFacts, labelOf: (table: string) => string): void {
+    const each = (of: (one: LakeFacts['runs'][number]) => number): Sample[] =>
       runs.map((one) => [{ command: one.command, status: one.status }, of(one)]);
     this.#counter(
       'runs_total',
@@ -212,7 +211,7 @@ export class LakeMetrics {
     );
     this.#gauge(
       'checks_failing',
-      'Quality checks of a model that failed when it was checked last.',
+      "Quality checks of the models' files that failed when they were run last.",
       checks.map(({ model, severity, failing }) => [{ table: labelOf(model), severity }, failing]),
     );
   }

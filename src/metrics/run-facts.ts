@@ -4,6 +4,7 @@ import { openLakeEngine } from '../project/lake-engine.ts';
 import type { Lake } from '../project/open-lake.ts';
 import { planScan } from '../table/scan.ts';
 import { openTable } from '../table/table.ts';
+import type { LastCheck } from './check-facts.ts';
 
 /** Runs of one command that ended in one way. */
 export interface RunSums {
@@ -17,17 +18,11 @@ export interface RunSums {
   readonly lastSeconds: number;
 }
 
-/** Checks of a model that failed when it was checked last. */
-export interface FailingChecks {
-  readonly model: string;
-  readonly severity: string;
-  readonly failing: number;
-}
-
 /** What `lake_system` has recorded of `lake run` and `lake test`. */
 export interface RunFacts {
   readonly runs: readonly RunSums[];
-  readonly checks: readonly FailingChecks[];
+  /** The last result of each check that was ever run. */
+  readonly checks: readonly LastCheck[];
 }
 
 export const NO_RUNS: RunFacts = { runs: [], checks: [] };
@@ -37,8 +32,9 @@ const RUNS = `SELECT command, status, count(*) AS runs, sum("rows") AS "rows",
   arg_max(epoch(ended_at) - epoch(started_at), ended_at) AS last_seconds
   FROM runs GROUP BY ALL`;
 
-const CHECKS = `SELECT model, severity, count(*) FILTER (WHERE status <> 'passed') AS failing
-  FROM (SELECT * FROM checks QUALIFY started_at = max(started_at) OVER (PARTITION BY model)) GROUP BY ALL`;
+// A run checks some models alone, and of others only what compares them with what it changed: each check has a last result of its own.
+const CHECKS = `SELECT model, "check", rule, severity, status FROM checks
+  QUALIFY row_number() OVER (PARTITION BY model, "check", rule ORDER BY started_at DESC, status = 'passed') = 1`;
 
 /**
  * Sums up the record of runs. Errors: those of the catalog, the store and the engine.
@@ -54,7 +50,7 @@ export async function readRunFacts(
   try {
     return {
       runs: there.runs ? (await rowsOf(lake, engine, 'runs', RUNS)).map(runSums) : [],
-      checks: there.checks ? (await rowsOf(lake, engine, 'checks', CHECKS)).map(failingChecks) : [],
+      checks: there.checks ? (await rowsOf(lake, engine, 'checks', CHECKS)).map(lastCheck) : [],
     };
   } finally {
     await engine.close();
@@ -81,10 +77,12 @@ function runSums(row: Cells): RunSums {
   };
 }
 
-function failingChecks(row: Cells): FailingChecks {
+function lastCheck(row: Cells): LastCheck {
   return {
     model: String(row['model']),
+    check: String(row['check']),
+    rule: String(row['rule']),
     severity: String(row['severity']),
-    failing: Number(row['failing']),
+    isFailing: row['status'] !== 'passed',
   };
 }

@@ -14,8 +14,8 @@ const NAMESPACE = ['lake_staging'];
 /** `layer__model__run`, the run as `newRunId` makes it. */
 const STAGING_NAME = /__(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)_[0-9a-f]{8}$/;
 
-/** A staging table of a run older than this was left behind by a run that was killed. */
-const ABANDONED_AFTER_MS = 6 * 3_600_000;
+/** A staging table that nobody has written to for so long, of a run as old, was left behind by a run that was killed. */
+const ABANDONED_AFTER_MS = 24 * 3_600_000;
 
 /** An empty, unpartitioned table for the result of one model in one run. */
 export async function createStaging(
@@ -72,15 +72,36 @@ export async function dropStaging(lake: Lake, identifier: TableIdentifier): Prom
   await lake.catalog.dropTable(identifier, { purge }).catch(() => undefined);
 }
 
-/** Drops staging tables that killed runs left behind, and says so. */
+/**
+ * Drops staging tables that killed runs left behind, and says so. A run may last long: what was made or written to of late is in use, however old its run. Only tables of old runs are loaded to know;
+ * one that cannot be is left to a later run.
+ */
 export async function dropAbandonedStaging(lake: Lake, warn?: (message: string) => void): Promise<void> {
+  const isOld = (ms: number) => lake.clock.now() - ms >= ABANDONED_AFTER_MS;
   for (const identifier of await staged(lake)) {
-    const [found, ...parts] = STAGING_NAME.exec(identifier.name) ?? [];
-    const [year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0] = parts.map(Number);
-    const started = Date.UTC(year, month - 1, day, hour, minute, second);
-    if (found === undefined || lake.clock.now() - started < ABANDONED_AFTER_MS) continue;
+    const started = runStart(identifier.name);
+    if (started === null || !isOld(started)) continue;
+    const changed = await lastChange(lake, identifier);
+    if (changed === null || !isOld(changed)) continue;
     warn?.(`${identifier.name}, left behind in lake_staging by a run that did not end, is dropped`);
     await dropStaging(lake, identifier);
+  }
+}
+
+/** When the run of a staging table began, ms since 1970; null for a name that is none of ours. */
+function runStart(name: string): number | null {
+  const [found, ...parts] = STAGING_NAME.exec(name) ?? [];
+  if (found === undefined) return null;
+  const [year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0] = parts.map(Number);
+  return Date.UTC(year, month - 1, day, hour, minute, second);
+}
+
+async function lastChange(lake: Lake, identifier: TableIdentifier): Promise<number | null> {
+  try {
+    return (await lake.catalog.loadTable(identifier)).metadata['last-updated-ms'];
+  } catch (error) {
+    if (error instanceof LakeError) return null;
+    throw error;
   }
 }
 

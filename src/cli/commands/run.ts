@@ -1,6 +1,7 @@
 import { LakeError } from '../../errors.ts';
 import { type RunOptions, type RunReport, runPipeline } from '../../pipeline/run.ts';
 import { offence } from '../../pipeline/run-checks.ts';
+import { cancellingTrino } from '../cancel-trino.ts';
 import type { CommandFactory } from '../command.ts';
 import { withExamples } from '../command.ts';
 import type { Session } from '../session.ts';
@@ -56,12 +57,15 @@ export const addRun: CommandFactory = (parent, run) => {
 
 async function runModels(session: Session, request: RunRequest): Promise<void> {
   const options = runOptions(request);
-  const report = await runPipeline(await session.lake(), {
-    ...options,
-    policyNow: session.policyNow,
-    warn: (message) => session.terminal.stderr.write(`warning: ${message}\n`),
-    progress: (stage, done, total) => session.progress.update(stage, done, total),
-  });
+  const lake = await session.lake();
+  const work = () =>
+    runPipeline(lake, {
+      ...options,
+      policyNow: session.policyNow,
+      warn: (message) => session.terminal.stderr.write(`warning: ${message}\n`),
+      progress: (stage, done, total) => session.progress.update(stage, done, total),
+    });
+  const report = await (lake.config.trino === undefined ? work() : cancellingTrino(session.clock, work));
   session.progress.stop();
   if (session.output.format !== 'text') {
     session.output.result(report, '');

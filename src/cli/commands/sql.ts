@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { Option } from 'commander';
+import { isCancelled } from '../../engine/trino-error.ts';
 import { LakeError } from '../../errors.ts';
 import { readTextFile } from '../../project/text-file.ts';
 import type { CommandFactory } from '../command.ts';
@@ -68,8 +69,8 @@ async function askTrino(session: Session, text: string, asOf: string | undefined
     const query = await trinoQuery(() => session.lake(), trino, text, asOf);
     await session.output.rows(trino.objects(query));
   } catch (error) {
-    // `lake sql … | head`: the reader has seen enough.
-    if (!session.terminal.stdout.isClosed) throw error;
+    // `lake sql … | head`: the reader has seen enough, and the query was cancelled for that.
+    if (!session.terminal.stdout.isClosed || !isCancelled(error)) throw error;
   }
 }
 
