@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { isKind, LakeError } from '../../src/errors.ts';
 import type { CatalogContext } from '../service/context.ts';
 import { currentFile } from '../service/load-table.ts';
-import { branchFile } from '../service/table-branch.ts';
+import { shownFile } from '../service/table-branch.ts';
 import { currentView } from '../service/views.ts';
 import type { AnswerAgain } from './idempotency.ts';
 import { sendLoaded } from './loaded.ts';
@@ -42,9 +42,8 @@ const AGAIN: Readonly<Record<string, Again>> = {
   'POST /v1/namespaces/:namespace/tables': newTable,
   'POST /v1/namespaces/:namespace/register': newTable,
   'POST /v1/namespaces/:namespace/tables/:table': async (context, request, reply) => {
-    const { table, branch } = branchOf(request);
-    const file = await currentFile(context, table);
-    return sendLoaded(reply, branch === null ? file : branchFile(file, table, branch), { branch });
+    const named = branchOf(request);
+    return sendLoaded(reply, await shownFile(context, named), named);
   },
   'DELETE /v1/namespaces/:namespace/tables/:table': nothing,
   'POST /v1/tables/rename': nothing,

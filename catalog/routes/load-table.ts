@@ -21,6 +21,7 @@ export const loadTable: Route = (app, context) => {
       const { table, branch } = branchOf(request);
       const pointer = await store.findTable(table);
       if (pointer === null) throw noSuchTable(table);
+      if (branch !== null) requireBranch((await currentFile(context, table)).metadata, table, branch);
       const etag = etagOf(pointer.metadataLocation, snapshots, branch);
       // Who asks for credentials needs fresh ones, though the table is the same.
       const isAsked = vending.delegationFor(request.headers[DELEGATION]) !== null;

@@ -6,6 +6,8 @@ import { ancestors, type SnapshotLogEntry, type TableMetadata } from '../../src/
 import type { TableUpdate } from '../../src/iceberg/updates.ts';
 import type { TableName } from '../store/catalog-store.ts';
 import { noSuchBranch } from '../store/not-there.ts';
+import type { CatalogContext } from './context.ts';
+import { currentFile } from './load-table.ts';
 import type { MetadataFile } from './metadata-files.ts';
 import type { TableChange } from './table-change.ts';
 
@@ -27,7 +29,7 @@ const views = new WeakMap<MetadataFile, Map<string, MetadataFile>>();
 
 /**
  * The table's metadata file as it is seen by the branch's name. Made once for each file and branch.
- * Errors: `not-found` for a branch that the table does not have; a tag is none.
+ * Errors: as `requireBranch`.
  */
 export function branchFile(file: MetadataFile, table: TableName, branch: string): MetadataFile {
   const known = views.get(file) ?? new Map<string, MetadataFile>();
@@ -40,10 +42,10 @@ export function branchFile(file: MetadataFile, table: TableName, branch: string)
   return made;
 }
 
-/** Errors: `not-found` for a branch that the table does not have; a tag is none. */
+/** Errors: `not-found` for a branch that the table does not have. A tag is none, and main has the table's own name: a second one would slip past rules that go by it. */
 export function requireBranch(metadata: TableMetadata, table: TableName, branch: string): SnapshotRef {
   const ref = Object.hasOwn(metadata.refs, branch) ? metadata.refs[branch] : undefined;
-  if (ref?.type !== 'branch') throw noSuchBranch(table, branch);
+  if (ref?.type !== 'branch' || branch === MAIN_BRANCH) throw noSuchBranch(table, branch);
   return ref;
 }
 
@@ -65,6 +67,15 @@ function branchLog(metadata: TableMetadata, head: bigint): SnapshotLogEntry[] {
     latest = Math.max(latest, snapshot['timestamp-ms']);
     return { 'timestamp-ms': latest, 'snapshot-id': snapshot['snapshot-id'] };
   });
+}
+
+/** The table's current metadata file, as it is seen by the name that it was asked for. Errors: as `currentFile` and `requireBranch`. */
+export async function shownFile(
+  context: CatalogContext,
+  { table, branch }: { readonly table: TableName; readonly branch: string | null },
+): Promise<MetadataFile> {
+  const file = await currentFile(context, table);
+  return branch === null ? file : branchFile(file, table, branch);
 }
 
 /**

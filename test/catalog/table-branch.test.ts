@@ -78,6 +78,16 @@ describe('a table by the name of a branch', () => {
     expect(await under.catalog.listTables(['n'])).toEqual([T]);
   });
 
+  it('is planned by the server as the branch has it', async () => {
+    const plan = async (path: string) => {
+      const { body } = await http.send('POST', `${path}/plan`, {});
+      const files: { 'data-file': { 'file-path': string } }[] = body['file-scan-tasks'] ?? [];
+      return files.map((task) => task['data-file']['file-path']).sort();
+    };
+    expect(await plan(PATH)).toEqual(['file:///lake/2']);
+    expect(await plan(`${PATH}.branch_audit`)).toEqual(['file:///lake/1']);
+  });
+
   it('keeps what the branch says of how long it lasts', async () => {
     const ref = { type: 'branch', 'snapshot-id': 1, 'max-ref-age-ms': 9, 'min-snapshots-to-keep': 3 };
     const update = { action: 'set-snapshot-ref', 'ref-name': 'audit', ...ref };
@@ -148,13 +158,15 @@ describe('a table by the name of a branch', () => {
 
   it('is not there for tags, unknown branches and other verbs', async () => {
     await setRef('v1', 1n, 'tag');
-    for (const name of ['v1', 'none', 'constructor', '__proto__']) {
+    for (const name of ['v1', 'none', 'main', 'constructor', '__proto__']) {
       const path = `${PATH}.branch_${name}`;
       expect(await http.send('GET', path)).toMatchObject({
         status: 404,
         body: { error: { type: 'NoSuchTableException' } },
       });
       expect((await http.send('HEAD', path)).status).toBe(404);
+      expect((await http.send('GET', path, undefined, { 'if-none-match': '*' })).status).toBe(404);
+      expect((await http.send('POST', `${path}/plan`, {})).status).toBe(404);
     }
     const statistics = { requirements: [], updates: [{ action: 'remove-statistics', 'snapshot-id': 1 }] };
     expect((await http.send('POST', `${PATH}.branch_none`, statistics)).status).toBe(404);
@@ -209,7 +221,8 @@ describe('a table by the name of a branch', () => {
         lines[isMain ? 'main' : 'b']?.push(id);
       }
       for (const [ref, expected] of Object.entries(lines)) {
-        const { metadata } = await under.catalog.loadTable({ ...T, name: `${name}.branch_${ref}` });
+        const shown = ref === 'main' ? name : `${name}.branch_${ref}`;
+        const { metadata } = await under.catalog.loadTable({ ...T, name: shown });
         expect(metadata['snapshot-log'].map((entry) => entry['snapshot-id'])).toEqual(expected);
       }
     };
