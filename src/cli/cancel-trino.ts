@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import type { Clock } from '../clock.ts';
 import { cancelAll } from '../engine/trino.ts';
 
-/** Trino has so long to take that its statements are cancelled. */
+/** Trino has so long to take that its statements are cancelled, and the work behind them to clear away what it has begun. */
 const PATIENCE_MS = 5000;
 /** The process is gone before; but as the first one of a container it is spared by its own signals. */
 const SPARED_AFTER_MS = 1000;
@@ -13,14 +13,16 @@ const SPARED_AFTER_MS = 1000;
  */
 export async function cancellingTrino<T>(clock: Clock, work: () => Promise<T>): Promise<T> {
   let dying: Promise<void> | undefined;
+  let running: Promise<T> | undefined;
   const ignore = () => void process.off('SIGINT', die).off('SIGTERM', die);
   function die(signal: NodeJS.Signals): void {
     ignore();
-    dying = dieBy(signal, clock);
+    dying = dieBy(signal, clock, running);
   }
   process.on('SIGINT', die).on('SIGTERM', die);
   try {
-    return await work();
+    running = work();
+    return await running;
   } finally {
     ignore();
     // The cancelled statement fails, and nobody is to hear of that.
@@ -28,8 +30,14 @@ export async function cancellingTrino<T>(clock: Clock, work: () => Promise<T>): 
   }
 }
 
-async function dieBy(signal: NodeJS.Signals, clock: Clock): Promise<void> {
-  await Promise.race([cancelAll(), clock.sleep(PATIENCE_MS)]);
+async function dieBy(
+  signal: NodeJS.Signals,
+  clock: Clock,
+  running: Promise<unknown> | undefined,
+): Promise<void> {
+  // Whether it fails or not is of no matter any more.
+  const cleared = async () => (await cancelAll()) && (await running?.catch(() => {}));
+  await Promise.race([cleared(), clock.sleep(PATIENCE_MS)]);
   process.kill(process.pid, signal);
   await clock.sleep(SPARED_AFTER_MS);
   process.exit(128 + constants.signals[signal]);

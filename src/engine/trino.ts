@@ -31,9 +31,11 @@ axios.defaults.adapter = async (config) => {
 /** Engines that have begun something and not seen its end. */
 const engines = new Set<TrinoEngine>();
 
-/** Cancels all that runs at Trino for this process, for good. Returns when Trino has been told, or cannot be. */
-export async function cancelAll(): Promise<void> {
-  await Promise.all([...engines].map((engine) => engine.cancel()));
+/** Cancels all that runs at Trino for this process, for good. Returns when Trino has been told, or cannot be; false if there was nothing. */
+export async function cancelAll(): Promise<boolean> {
+  const busy = [...engines];
+  await Promise.all(busy.map((engine) => engine.cancel()));
+  return busy.length > 0;
 }
 
 export interface TrinoPage {

@@ -7,13 +7,14 @@ import type { AddedFile } from '../table/snapshot-files.ts';
 import { openTable, parseTableName, type Table } from '../table/table.ts';
 import { writeTableSelect } from '../table/write-table.ts';
 import { rangeFilter } from './backfill-range.ts';
-import { nothingChanged, type StagedChanges, type TrinoResult, type Work } from './build-work.ts';
+import type { TrinoResult, Work } from './build-work.ts';
 import { type ChangedPartitions, changedPartitions, digest, tableSelect } from './changed-partitions.ts';
 import { mainSnapshotId } from './model-state.ts';
 import { viewInput, viewTable } from './run-context.ts';
-import { writeOnBranch } from './trino-branch.ts';
+import { withWrittenByTrino } from './trino-branch.ts';
 import { partitionBatches } from './trino-partitions.ts';
-import { insertStatement } from './trino-statements.ts';
+import { insertStatement, writesParquet } from './trino-statements.ts';
+import { proveRows } from './written-files.ts';
 
 export interface PartitionChanges {
   readonly added: readonly AddedFile[];
@@ -41,22 +42,29 @@ export async function writeChangedPartitions(work: Work): Promise<PartitionChang
 }
 
 /**
- * As `writeChangedPartitions`, for a result that another engine holds: Trino writes what differs to the run's branch, by one INSERT for each hundred partitions.
+ * As `writeChangedPartitions`, for a result that Trino holds: it writes the rows of what differs, by one INSERT for each hundred partitions, and what it wrote is read once more before
+ * `use` gets it.
  *
- * @returns null where that cannot be said in Trino's words, or it does not know the branch: nothing was written
+ * @returns null where that cannot be said in Trino's words, or it does not find the table's branch: nothing was written
  */
-export async function insertChangedPartitions(work: Work, trino: TrinoResult): Promise<StagedChanges | null> {
+export async function insertChangedPartitions<T>(
+  work: Work,
+  trino: TrinoResult,
+  use: (changes: PartitionChanges) => Promise<T>,
+): Promise<T | null> {
   const schema = currentSchema(work.table.metadata);
   const spec = defaultSpec(work.table.metadata);
   const changed = await compare(work, resultOf(work), schema, spec);
   try {
-    if (changed.keys.size === 0) return nothingChanged(work);
+    const removed = await filesOf(work.table, changed);
+    const partitions = changed.keys.size;
+    if (changed.filled.length === 0) return await use({ added: [], removed, partitions });
     const batches = partitionBatches(spec, schema, changed.filled);
-    if (batches === null) return null;
-    return await writeOnBranch(work, trino, {
-      removed: mainSnapshotId(work.table.metadata) === null ? new Set() : await filesOf(work.table, changed),
-      statements: (target) => batches.map((batch) => insertStatement(target, trino, schema, batch)),
-      partitions: changed.keys.size,
+    if (batches === null || !writesParquet(work.table.metadata)) return null;
+    const inserts = (target: string) => batches.map((batch) => insertStatement(target, trino, schema, batch));
+    return await withWrittenByTrino(work, trino, inserts, async (written) => {
+      await proveRows(work, written, changed.rows);
+      return use({ added: written.added, removed: new Set([...removed, ...written.removed]), partitions });
     });
   } finally {
     await changed.release();

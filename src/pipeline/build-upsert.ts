@@ -2,7 +2,9 @@ import { quoteName } from '../engine/sql-text.ts';
 import { partitionKey } from '../iceberg/partition-spec.ts';
 import { currentSchema, defaultSpec } from '../iceberg/table-metadata.ts';
 import { upsertSelect } from '../table/upsert.ts';
+import { checkUpsertKeys } from '../table/upsert-batch.ts';
 import { rangeFilter } from './backfill-range.ts';
+import { commitChanges } from './build-commit.ts';
 import { onOldInputs, outputSelect } from './build-partitions.ts';
 import {
   nothingChanged,
@@ -16,9 +18,10 @@ import { partitionTuples, tableSelect } from './changed-partitions.ts';
 import { checksOf } from './checks.ts';
 import { mainSnapshotId } from './model-state.ts';
 import { findOffenders, throwFailedChecks } from './run-checks.ts';
-import { writeOnBranch } from './trino-branch.ts';
+import { withWrittenByTrino } from './trino-branch.ts';
 import { partitionBatches } from './trino-partitions.ts';
-import { canMergeBy, mergeStatement } from './trino-statements.ts';
+import { mergeStatement, upsertsOnlyByCopy, writesParquet } from './trino-statements.ts';
+import { proveRows } from './written-files.ts';
 
 /**
  * Upserts the rows of the result that are new or other than they were: than on the inputs of the last run, where
@@ -44,7 +47,8 @@ export async function upsertChangedRows(work: Work): Promise<StagedChanges> {
         : null;
     const was = old === true ? `SELECT * FROM ${before}` : await outputSelect(work);
     const changed = `SELECT * FROM ${result} EXCEPT ${was}`;
-    const byTrino = work.trino === null ? null : await mergeChangedRows(work, work.trino, changed);
+    const byTrino =
+      work.trino === null ? null : await mergeChangedRows(work, work.trino, { result, changed });
     return byTrino ?? (await upsert(work, changed));
   } finally {
     await engine.run(`DROP TABLE IF EXISTS ${result}; DROP TABLE IF EXISTS ${before}`);
@@ -70,24 +74,30 @@ async function checkKeys({ context, model }: Work, result: string): Promise<void
   }
 }
 
-/** Trino's MERGE, one for each hundred partitions. Null where that cannot be said in its words, or it does not know the branch: nothing was written. */
+/**
+ * Trino's MERGE, one for each hundred partitions; the rows that it wrote are read once more.
+ *
+ * @returns null where that cannot be said in its words, or it does not find the table's branch: nothing was written
+ */
 async function mergeChangedRows(
   work: Work,
   trino: TrinoResult,
-  changed: string,
+  { result, changed }: { readonly result: string; readonly changed: string },
 ): Promise<StagedChanges | null> {
   const { context, model, table } = work;
   const schema = currentSchema(table.metadata);
   const spec = defaultSpec(table.metadata);
   const keys = model.file.key ?? [];
+  await checkUpsertKeys(context.engine, schema, result, keys);
   const tuples = await partitionTuples(context.engine, changed, spec, schema);
   if (tuples.length === 0) return nothingChanged(work);
   const batches = partitionBatches(spec, schema, tuples);
-  if (batches === null || !canMergeBy(schema, keys)) return null;
-  return writeOnBranch(work, trino, {
-    removed: new Set(),
-    statements: (target) => batches.map((batch) => mergeStatement(target, trino, schema, batch, keys)),
-    partitions: tuples.length,
+  if (batches === null || !writesParquet(table.metadata) || upsertsOnlyByCopy(table.metadata)) return null;
+  const merges = (target: string) =>
+    batches.map((batch) => mergeStatement(target, trino, schema, batch, keys));
+  return withWrittenByTrino(work, trino, merges, async (written) => {
+    await proveRows(work, written, changed);
+    return commitChanges(work, { ...written, partitions: tuples.length });
   });
 }
 

@@ -1,27 +1,15 @@
-import { commitWithRetry } from '../table/commit.ts';
-import { newChange } from '../table/snapshot-files.ts';
-import { stageSnapshot } from '../table/stage-snapshot.ts';
 import type { Table } from '../table/table.ts';
-import { insertChangedPartitions, writeChangedPartitions } from './build-partitions.ts';
-import { upsertChangedRows } from './build-upsert.ts';
+import { commitChanges } from './build-commit.ts';
 import {
-  isBackfill,
-  nothingChanged,
-  otherWriter,
-  remembered,
-  type StagedChanges,
-  type Work,
-} from './build-work.ts';
+  insertChangedPartitions,
+  type PartitionChanges,
+  writeChangedPartitions,
+} from './build-partitions.ts';
+import { upsertChangedRows } from './build-upsert.ts';
+import { isBackfill, otherWriter, type StagedChanges, type Work } from './build-work.ts';
 import { headOf } from './lineage.ts';
 import type { Model } from './model.ts';
-import {
-  isFarBehind,
-  type ModelState,
-  mainSnapshotId,
-  modelState,
-  STATE_PROPERTY,
-  stateOf,
-} from './model-state.ts';
+import { isFarBehind, type ModelState, modelState, STATE_PROPERTY, stateOf } from './model-state.ts';
 import { ensureModelTable, findModelTable, outputColumns } from './model-table.ts';
 import { resultSql } from './result-sql.ts';
 import { type RunContext, viewInput } from './run-context.ts';
@@ -127,32 +115,7 @@ function sameInputs(a: Readonly<Record<string, string>>, b: Readonly<Record<stri
 }
 
 async function replaceChangedPartitions(work: Work): Promise<StagedChanges> {
-  const { context, model, table, versions } = work;
-  const byTrino = work.trino === null ? null : await insertChangedPartitions(work, work.trino);
-  if (byTrino !== null) return byTrino;
-  const { added, removed, partitions } = await writeChangedPartitions(work);
-  if (added.length === 0 && removed.size === 0) return nothingChanged(work);
-  const base = mainSnapshotId(table.metadata);
-  const change = newChange(context.lake.clock);
-  const derive = async (current: Table) => {
-    if (mainSnapshotId(current.metadata) !== base) throw otherWriter(model);
-    return stageSnapshot(current, change, {
-      operation: removed.size === 0 ? 'append' : added.length === 0 ? 'delete' : 'overwrite',
-      added,
-      removed,
-      branch: context.branch,
-      properties: { 'lake.run-id': context.runId, 'lake.inputs': JSON.stringify(versions) },
-    });
-  };
-  const writtenFor = table.metadata;
-  const result = await commitWithRetry(context.lake, table.identifier, derive, { writtenFor });
-  const snapshot = result.staged?.snapshot;
-  const published =
-    snapshot === undefined
-      ? null
-      : { snapshotId: snapshot['snapshot-id'], sequence: snapshot['sequence-number'] };
-  const properties = remembered(work, published, true);
-  const staged = { table: result.table, base, head: result.snapshotId, properties };
-  const rows = added.reduce((sum, { dataFile }) => sum + dataFile.recordCount, 0);
-  return { rows, files: added.length, partitions, staged };
+  const commit = (changes: PartitionChanges) => commitChanges(work, changes);
+  const byTrino = work.trino === null ? null : await insertChangedPartitions(work, work.trino, commit);
+  return byTrino ?? commit(await writeChangedPartitions(work));
 }

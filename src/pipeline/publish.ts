@@ -6,13 +6,8 @@ import type { TableUpdate } from '../iceberg/updates.ts';
 import type { LakeContext } from '../table/context.ts';
 import { openTable, parseTableName, type Table } from '../table/table.ts';
 import { mainSnapshotId } from './model-state.ts';
+import { isAbandoned } from './run-branch.ts';
 import type { StagedModel } from './run-context.ts';
-
-/** What `newRunId` makes, and nobody else's name. */
-const RUN_BRANCH = /^run_\d{8}t\d{6}_[0-9a-f]{8}$/;
-
-/** A branch whose last snapshot is older than this was left behind by a run that was killed. */
-const ABANDONED_AFTER_MS = 6 * 3_600_000;
 
 /**
  * Publishes all staged tables at once: main goes forward to the run's branch, the branch goes, and the state is
@@ -81,13 +76,7 @@ export async function dropBranches(
   }
 }
 
-/** Drops a branch that is at `head`; one that has moved on or is gone is left alone. */
-export async function dropBranch(
-  context: LakeContext,
-  table: Table,
-  branch: string,
-  head: bigint,
-): Promise<void> {
+async function dropBranch(context: LakeContext, table: Table, branch: string, head: bigint): Promise<void> {
   try {
     await context.catalog.commitTable({
       identifier: table.identifier,
@@ -119,8 +108,8 @@ export async function dropAbandonedBranches(
     }
     for (const [name, ref] of Object.entries(table.metadata.refs)) {
       const head = table.metadata.snapshots.find((s) => s['snapshot-id'] === ref['snapshot-id']);
-      const age = context.clock.now() - (head?.['timestamp-ms'] ?? 0);
-      if (ref.type !== 'branch' || !RUN_BRANCH.test(name) || age < ABANDONED_AFTER_MS) continue;
+      const headMs = head?.['timestamp-ms'] ?? 0;
+      if (ref.type !== 'branch' || !isAbandoned(name, headMs, context.clock.now())) continue;
       warn?.(`the branch ${name} of ${id}, left behind by a run that did not end, is dropped`);
       await dropBranch(context, table, name, ref['snapshot-id']);
     }

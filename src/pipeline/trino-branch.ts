@@ -1,142 +1,98 @@
 import { quoteName, viewName } from '../engine/sql-text.ts';
 import type { TrinoEngine } from '../engine/trino.ts';
+import { isCancelled } from '../engine/trino-error.ts';
+import { dataRead, refuseOtherReads } from '../engine/trino-reads.ts';
 import { isKind, LakeError } from '../errors.ts';
-import type { Snapshot } from '../iceberg/snapshot.ts';
 import { snapshotForRef } from '../iceberg/table-metadata.ts';
-import { commitWithRetry } from '../table/commit.ts';
+import { commitWithRetry, type Staged } from '../table/commit.ts';
 import { newChange } from '../table/snapshot-files.ts';
-import { stageSnapshot } from '../table/stage-snapshot.ts';
+import { branchSnapshot, stageSnapshot } from '../table/stage-snapshot.ts';
 import { openTable, type Table } from '../table/table.ts';
-import { otherWriter, remembered, type StagedChanges, type TrinoResult, type Work } from './build-work.ts';
+import { otherWriter, type TrinoResult, type Work } from './build-work.ts';
 import { mainSnapshotId } from './model-state.ts';
-import { dropBranch } from './publish.ts';
-
-/** What Trino is to do on the run's branch of a model's table. */
-export interface TrinoChange {
-  /** Paths of the files that go first. */
-  readonly removed: ReadonlySet<string>;
-  /** Statements on the table that `target` names, in their order; each makes one snapshot, or none. */
-  readonly statements: (target: string) => readonly string[];
-  /** How many partitions are others afterwards. */
-  readonly partitions: number;
-}
+import { dropOwnBranch, trinoBranch } from './run-branch.ts';
+import { type WrittenFiles, writtenSince } from './written-files.ts';
 
 /**
- * Lets Trino write to the run's branch, which it sees as a table (see docs/catalog.md, "A branch by name"): main is not touched, and publishing goes forward to the branch as
- * with the embedded engine. Each statement is checked by the snapshot that it left.
+ * Lets Trino write to a branch of a model's table, which it sees as a table (see docs/catalog.md, "A branch by name"), and hands `use` the files that it wrote. The branch is
+ * Trino's alone, begins at main, and goes when `use` is done: nothing of its line of snapshots is ever published.
  *
- * @returns null where Trino finds no table by the branch's name, since another catalog serves it: nothing is left behind
- * @throws LakeError `conflict` where main has moved, `unavailable` where Trino is lost or the branch does not hold what it says: nothing is published
+ * @param statements on the table that `target` names, in their order
+ * @returns null where Trino does not find the branch by its name, since another catalog serves the table: nothing was written
+ * @throws LakeError `conflict` where main has moved, `unavailable` where Trino is lost: nothing is published
  */
-export async function writeOnBranch(
+export async function withWrittenByTrino<T>(
   work: Work,
-  result: TrinoResult,
-  change: TrinoChange,
-): Promise<StagedChanges | null> {
-  const base = mainSnapshotId(work.table.metadata);
-  let table = await startBranch(work, change.removed);
-  const target = `${quoteName(result.trino.catalog)}.${viewName(branchIdentifier(work))}`;
+  { trino }: TrinoResult,
+  statements: (target: string) => readonly string[],
+  use: (written: WrittenFiles) => Promise<T>,
+): Promise<T | null> {
+  const { lake } = work.context;
+  const { identifier, metadata } = work.table;
+  const branch = trinoBranch(work.context.branch);
+  const name = { ...identifier, name: `${identifier.name}.branch_${branch}` };
   try {
-    if (!(await isFound(result.trino, target))) {
-      await dropBranch(work.context.lake, table, work.context.branch, headOf(work, table)['snapshot-id']);
-      return null;
-    }
-    const written = { rows: 0, files: 0 };
-    for (const sql of change.statements(target)) {
-      const rows = await result.trino.run(sql).catch(lost);
-      const added = await addedBy(work, table, rows);
-      written.rows += added.rows;
-      written.files += added.files;
-      table = added.table;
-    }
-    const { 'snapshot-id': head, 'sequence-number': sequence } = headOf(work, table);
-    const properties = remembered(work, { snapshotId: head, sequence }, true);
-    return { ...written, partitions: change.partitions, staged: { table, base, head, properties } };
-  } catch (error) {
-    await leaveToRun(work, base);
-    throw error;
+    const start = (await startBranch(work, branch))['snapshot-id'];
+    if (!(await isFound(trino, name, start))) return null;
+    for (const sql of statements(`${quoteName(trino.catalog)}.${viewName(name)}`)) await write(trino, sql);
+    const table = await openTable(lake, identifier);
+    return await use(await writtenSince(table, branch, start));
+  } finally {
+    await dropOwnBranch(lake, identifier, metadata['table-uuid'], branch);
   }
 }
 
-function branchIdentifier({ table, context }: Work) {
-  const { namespace, name } = table.identifier;
-  return { namespace, name: `${name}.branch_${context.branch}` };
-}
-
-/** The branch with a first snapshot, without the files that go: Trino's statements need one to follow. */
-async function startBranch(work: Work, removed: ReadonlySet<string>): Promise<Table> {
-  const { context, model, table: known, versions } = work;
+/** The branch at main's head. A table without a snapshot gets an empty one: by a branch's name it has to have a state. */
+async function startBranch(work: Work, branch: string) {
+  const { context, model, table: known } = work;
   const base = mainSnapshotId(known.metadata);
   const change = newChange(context.lake.clock);
-  const derive = async (current: Table) => {
+  const derive = async (current: Table): Promise<Staged> => {
     if (mainSnapshotId(current.metadata) !== base) throw otherWriter(model);
-    return stageSnapshot(current, change, {
-      operation: removed.size === 0 ? 'append' : 'delete',
-      added: [],
-      removed,
-      branch: context.branch,
-      properties: { 'lake.run-id': context.runId, 'lake.inputs': JSON.stringify(versions) },
-    });
+    if (base === null) return stageSnapshot(current, change, { operation: 'append', added: [], branch });
+    return {
+      requirements: [
+        { type: 'assert-table-uuid', uuid: current.metadata['table-uuid'] },
+        { type: 'assert-ref-snapshot-id', ref: branch, 'snapshot-id': null },
+      ],
+      updates: [{ action: 'set-snapshot-ref', 'ref-name': branch, type: 'branch', 'snapshot-id': base }],
+      applied: ({ refs }) => refs[branch]?.['snapshot-id'] === base,
+    };
   };
-  const options = { writtenFor: known.metadata };
-  return (await commitWithRetry(context.lake, known.identifier, derive, options)).table;
+  const { table } = await commitWithRetry(context.lake, known.identifier, derive, {
+    writtenFor: known.metadata,
+  });
+  const start = snapshotForRef(table.metadata, branch) ?? branchSnapshot(table.metadata);
+  if (start === undefined)
+    throw new LakeError('internal', `the branch ${branch} of ${model.id} has no snapshot`);
+  return start;
 }
 
-async function isFound(trino: TrinoEngine, target: string): Promise<boolean> {
+/** Trino's own plan has to say that it would read the branch as it begins. Where it says anything else, or does not know the name, nothing is written by it. */
+async function isFound(
+  trino: TrinoEngine,
+  name: Parameters<typeof viewName>[0],
+  start: bigint,
+): Promise<boolean> {
+  const read = dataRead(trino.catalog, [...name.namespace, name.name].join('.'), start);
   try {
-    await trino.describe(`SELECT * FROM ${target}`);
+    await refuseOtherReads(trino, `SELECT * FROM ${quoteName(trino.catalog)}.${viewName(name)}`, [read]);
     return true;
   } catch (error) {
-    if (isKind(error, 'not-found')) return false;
-    throw error;
+    if (!(error instanceof LakeError) || isCancelled(error)) throw error;
+    return false;
   }
 }
 
-/** Whatever it did, it did on the branch alone. */
-function lost(error: unknown): never {
-  if (!isKind(error, 'unknown-outcome')) throw error;
-  throw new LakeError('unavailable', error.message, {
-    hint: 'It wrote to the branch of the run alone: nothing of silver and gold was published. Run again.',
-    cause: error,
-  });
-}
-
-interface Added {
-  readonly table: Table;
-  readonly rows: number;
-  readonly files: number;
-}
-
-/**
- * The table behind a statement of which Trino says how many rows it wrote: the branch has to be one snapshot further with so many rows, or where it was for none. Errors: `unavailable`.
- */
-async function addedBy(work: Work, before: Table, rows: number): Promise<Added> {
-  const table = await openTable(work.context.lake, work.table.identifier);
-  const [was, head] = [headOf(work, before), headOf(work, table)];
-  if (rows === 0 && head['snapshot-id'] === was['snapshot-id']) return { table, rows, files: 0 };
-  const held = Number(head.summary['added-records'] ?? 0);
-  if (head['parent-snapshot-id'] === was['snapshot-id'] && held === rows) {
-    return { table, rows, files: Number(head.summary['added-data-files'] ?? 0) };
+/** Whatever becomes of a statement, it is on Trino's branch alone. */
+async function write(trino: TrinoEngine, sql: string): Promise<void> {
+  try {
+    await trino.run(sql);
+  } catch (error) {
+    if (!isKind(error, 'unknown-outcome')) throw error;
+    throw new LakeError('unavailable', error.message, {
+      hint: 'It wrote to a branch of its own alone: nothing of silver and gold was published. Run again.',
+      cause: error,
+    });
   }
-  throw new LakeError(
-    'unavailable',
-    `Trino says that it wrote ${rows} rows, and the branch ${work.context.branch} of ${table.name} got ${held}`,
-    { hint: 'Nothing was published. Does another job write to the branches of runs? Run again.' },
-  );
-}
-
-function headOf({ context, model }: Work, table: Table): Snapshot {
-  const head = snapshotForRef(table.metadata, context.branch);
-  if (head !== undefined) return head;
-  throw new LakeError('conflict', `the branch ${context.branch} of ${model.id} was dropped during the run`, {
-    hint: 'nothing of silver and gold was published; run it again',
-  });
-}
-
-/** The run drops the branch as it is by now, with what Trino has left on it. */
-async function leaveToRun({ context, model, table: known }: Work, base: bigint | null): Promise<void> {
-  const table = await openTable(context.lake, known.identifier).catch(() => null);
-  const head = table === null ? undefined : snapshotForRef(table.metadata, context.branch);
-  if (table === null || head === undefined) return;
-  context.staged.set(model.id, { table, base, head: head['snapshot-id'], properties: {} });
 }

@@ -1,6 +1,6 @@
 import { quoteName, viewName } from '../engine/sql-text.ts';
 import type { Schema } from '../iceberg/schema.ts';
-import { isPrimitive, primitiveKind } from '../iceberg/types.ts';
+import type { TableMetadata } from '../iceberg/table-metadata.ts';
 import type { TrinoResult } from './build-work.ts';
 
 const names = (schema: Schema): string[] => schema.fields.map(({ name }) => quoteName(name));
@@ -43,11 +43,14 @@ export function mergeStatement(
   ].join('\n');
 }
 
-/** False where Trino and the embedded engine do not agree on what is the same key: NaN and the two zeros. */
-export function canMergeBy(schema: Schema, keys: readonly string[]): boolean {
-  return schema.fields
-    .filter(({ name }) => keys.includes(name))
-    .every(({ type }) => isPrimitive(type) && !['float', 'double'].includes(primitiveKind(type)));
+/** False for a table whose files are to be of another format, which Trino minds and the embedded engine would not read. */
+export function writesParquet({ properties }: TableMetadata): boolean {
+  return (properties['write.format.default'] ?? 'parquet').toLowerCase() === 'parquet';
+}
+
+/** True for a table that is not to get delete files, which is all that Trino's MERGE can do. */
+export function upsertsOnlyByCopy({ properties }: TableMetadata): boolean {
+  return (properties['write.upsert.mode'] ?? properties['write.merge.mode']) === 'copy-on-write';
 }
 
 function stagingName({ trino, staging }: TrinoResult): string {

@@ -63,6 +63,23 @@ export async function stageBatch(
   }
 }
 
+/**
+ * Checks the keys of rows that another engine is to upsert. Errors: as `stageBatch`.
+ *
+ * @param rows a table of the engine's
+ */
+export async function checkUpsertKeys(
+  engine: DuckDbEngine,
+  schema: Schema,
+  rows: string,
+  names: readonly string[],
+): Promise<void> {
+  const fields = keyFields(schema, names);
+  await checkColumns(engine, rows, fields);
+  await refuseNullKeys(engine, rows, fields);
+  await refuseDuplicates(engine, rows, fields);
+}
+
 export async function dropBatch(
   engine: DuckDbEngine,
   batch: Pick<UpsertBatch, 'rows' | 'keys'>,

@@ -58,7 +58,7 @@ function snapshotsSince(table: Table, head: Snapshot | undefined, since: bigint 
 }
 
 /** The snapshots of a line that are newer than `since`, newest first; null where the line does not lead back to it. */
-function lineSince(
+export function lineSince(
   metadata: TableMetadata,
   head: Snapshot | undefined,
   since: bigint | null,

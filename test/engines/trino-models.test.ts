@@ -60,21 +60,34 @@ function twinReports({ models }: RunReport): [unknown, unknown][] {
   return NAMES.map((name) => [of(`${name}_t`), of(`${name}_d`)]);
 }
 
+interface Between {
+  readonly address: string;
+  close(): void;
+}
+
 /** Trino behind a server that is lost for good as soon as a statement has begun that is like `last`. */
-async function dyingTrino(last: RegExp): Promise<{ address: string; close(): void }> {
+function dyingTrino(last: RegExp): Promise<Between> {
   let isLost = false;
+  return betweenTrino((sql) => {
+    if (isLost) return null;
+    isLost = last.test(sql);
+    return sql;
+  });
+}
+
+/** Trino behind a server that changes what it is asked; null: the connection is cut. */
+async function betweenTrino(change: (sql: string) => string | null): Promise<Between> {
   const server = createServer((incoming, outgoing) => {
     const chunks: Buffer[] = [];
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
     incoming.on('end', () => {
-      const body = Buffer.concat(chunks);
-      if (isLost) return void incoming.socket.destroy();
-      isLost = last.test(body.toString());
+      const body = change(Buffer.concat(chunks).toString());
+      if (body === null) return void incoming.socket.destroy();
       const target = {
         port: testedStack().ports.trino,
         method: incoming.method,
         path: incoming.url,
-        headers: incoming.headers,
+        headers: { ...incoming.headers, 'content-length': Buffer.byteLength(body) },
       };
       const passed = forward(target, (answer) => {
         outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
@@ -101,7 +114,10 @@ withStack('models that Trino runs', () => {
   const heads = async () => {
     const tables = NAMES.flatMap((name) => [`${name}_t`, `${name}_d`]);
     const opened = await Promise.all(tables.map((id) => openTable(project.lake, parseTableName(id))));
-    return opened.map(({ metadata }) => [mainSnapshotId(metadata), Object.keys(metadata.refs)]);
+    return opened.map(({ metadata }) => ({
+      head: mainSnapshotId(metadata),
+      refs: Object.keys(metadata.refs),
+    }));
   };
   const expectTwins = async () => {
     for (const name of NAMES) {
@@ -112,17 +128,18 @@ withStack('models that Trino runs', () => {
     expect(await project.staged()).toEqual([]);
   };
 
-  /** The operations of Trino's snapshots that main has got since `base`, oldest first. */
+  /** The operations of the snapshots that Trino has made beside main since `base`, oldest first. */
   const byTrino = async (id: string, base: bigint | null) => {
+    const { snapshots } = (await openTable(project.lake, parseTableName(id))).metadata;
+    const since = base === null ? 0 : snapshots.findIndex((one) => one['snapshot-id'] === base) + 1;
+    const trinos = snapshots.slice(since).filter(({ summary }) => summary['trino_query_id'] !== undefined);
+    return trinos.map(({ summary }) => summary.operation);
+  };
+  /** Main's own line: one snapshot a run. */
+  const line = async (id: string) => {
     const { metadata } = await openTable(project.lake, parseTableName(id));
     const head = mainSnapshotId(metadata);
-    const line = head === null ? [] : [...ancestors(metadata, head)];
-    const since = line.slice(
-      0,
-      base === null ? undefined : line.findIndex((one) => one['snapshot-id'] === base),
-    );
-    const trinos = since.filter(({ summary }) => summary['trino_query_id'] !== undefined);
-    return trinos.map(({ summary }) => summary.operation).reverse();
+    return head === null ? [] : [...ancestors(metadata, head)].map(({ summary }) => summary);
   };
   const mainOf = async (id: string) =>
     mainSnapshotId((await openTable(project.lake, parseTableName(id))).metadata);
@@ -139,6 +156,7 @@ withStack('models that Trino runs', () => {
       const writes = await byTrino(`${name}_t`, null);
       expect([name, writes.length > 0]).toEqual([name, name !== WRITTEN_BY_DUCKDB]);
     }
+    expect((await line('silver.tm_day_t')).map(({ operation }) => operation)).toEqual(['append']);
     const last = await mainOf('gold.tm_last_t');
 
     const idle = await project.run();
@@ -149,6 +167,11 @@ withStack('models that Trino runs', () => {
     const more = await project.run();
     expect(twinReports(more)[0]?.[0]).toEqual({ status: 'built', rows: 14, partitions: 5 });
     expect(await byTrino('gold.tm_last_t', last)).toEqual(['overwrite']);
+    for (const name of NAMES) {
+      const [head, ...before] = await line(`${name}_t`);
+      expect(before).toHaveLength(1);
+      expect(head).toMatchObject({ operation: 'overwrite', 'lake.run-id': more.runId });
+    }
     for (const [trino, duckdb] of twinReports(more)) expect(trino).toEqual(duckdb);
     await expectTwins();
 
@@ -194,6 +217,42 @@ withStack('models that Trino runs', () => {
   it('are made good by the next run, after all that', async () => {
     await project.run();
     await expectTwins();
+  });
+
+  it.each([
+    ['a row less', / WHERE /, ' WHERE id NOT IN (0, 4, 8) AND ', 'rows instead of'],
+    ['another value', / SELECT "ts", "id", "w", /, ' SELECT "ts", "id", "w" + 1, ', 'other values'],
+  ])('are not published where Trino writes %s than its SQL gave', async (_what, part, other, says) => {
+    const before = await heads();
+    await project.write('data/7.csv', csv(40, 3, 4));
+    const isInsert = (sql: string) => sql.startsWith('INSERT INTO "lake"."silver"."tm_day_t.branch_');
+    const trino = await betweenTrino((sql) => (isInsert(sql) ? sql.replace(part, other) : sql));
+    try {
+      const run = project.run({ select: ['bronze.tm_e', 'silver.tm_day_t'] }, trino.address);
+      await expect(run).rejects.toMatchObject({
+        kind: 'unavailable',
+        message: expect.stringContaining(says),
+      });
+    } finally {
+      trino.close();
+    }
+    expect(await heads()).toEqual(before);
+  });
+
+  it('are written by the embedded engine where another catalog knows no branches by name', async () => {
+    const base = await mainOf('silver.tm_day_t');
+    await project.write('data/6.csv', csv(20, 3, 9));
+    const trino = await betweenTrino((sql) => sql.replaceAll('.branch_', '.no_branch_'));
+    const select = ['bronze.tm_e', 'silver.tm_day_t', 'silver.tm_day_d'];
+    try {
+      const report = await project.run({ select }, trino.address);
+      expect(twinReports(report)[0]?.[0]).toMatchObject({ status: 'built', partitions: 6 });
+    } finally {
+      trino.close();
+    }
+    expect(await byTrino('silver.tm_day_t', base)).toEqual([]);
+    expect(await project.rows('silver.tm_day_t')).toEqual(await project.rows('silver.tm_day_d'));
+    expect((await heads()).flatMap(({ refs }) => refs).filter((ref) => ref !== 'main')).toEqual([]);
   });
 
   it('leave in staging what may still be in use: what was made of late, however old its run', async () => {

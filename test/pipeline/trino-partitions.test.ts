@@ -6,7 +6,6 @@ import { buildPartitionSpec, type PartitionFieldRequest } from '../../src/iceber
 import type { Schema } from '../../src/iceberg/schema.ts';
 import { partitionTuples, tableSelect } from '../../src/pipeline/changed-partitions.ts';
 import { PARTITIONS_PER_STATEMENT, partitionBatches } from '../../src/pipeline/trino-partitions.ts';
-import { canMergeBy } from '../../src/pipeline/trino-statements.ts';
 
 const TYPES = {
   ts: 'timestamp',
@@ -114,7 +113,5 @@ describe('batches of partitions', () => {
     ] as const) {
       expect(partitionBatches(spec, schema, [tuple])).toBeNull();
     }
-    expect(canMergeBy(schema, ['n', 's'])).toBe(true);
-    expect(canMergeBy(schema, ['n', 'x'])).toBe(false);
   });
 });
