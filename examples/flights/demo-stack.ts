@@ -56,11 +56,7 @@ async function fingerprints(
     for (const row of await project.rows(['table', 'history', table])) {
       const snapshot = String(row['snapshot_id']);
       const [one, other] = await Promise.all(
-        engines.map((engine) =>
-          engine.ask((at) => `SELECT count(*), ${digestSql(columns, engine.name)} FROM ${at(table)}`, {
-            snapshot,
-          }),
-        ),
+        engines.map((engine) => engine.ask((at) => digestSql(columns, at(table), engine.name), { snapshot })),
       );
       if (one === undefined || other === undefined || !sameAnswer(one, other)) {
         throw new DemoFailure(
