@@ -86,6 +86,40 @@ export function testHistory(tests: OperationTests): void {
 
   tests.writes('create a branch', () => run(`CREATE BRANCH audit IN TABLE ${name('named')}`));
 
+  const branchName = (table: string) => name(table).replace(/[^.]+$/, (own) => `"${own}.branch_audit"`);
+  tests.writes('a branch by its name', async () => {
+    await tests.lakewardenMakes('aside_written', [{ source: 'day', transform: 'month' }]);
+    await ref('aside_written', 'branch', 'audit');
+    const branch = branchName('aside_written');
+    await run(
+      `INSERT INTO ${branch} VALUES ${ROW5_SQL}, (6, 'f', DATE '2024-02-01')`,
+      `UPDATE ${branch} SET name = 'c' WHERE id = 3`,
+      `DELETE FROM ${branch} WHERE id = 1`,
+      `MERGE INTO ${branch} t USING (VALUES (4, 'x'), (7, 'g')) s(id, name) ON t.id = s.id
+       WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT (id, name) VALUES (s.id, s.name)`,
+    );
+    await tests.sameTable('aside_written', ROWS);
+    const rows = [
+      { id: 2, name: 'b', day: '2024-02-29' },
+      { id: 3, name: 'c', day: '2024-02-29' },
+      ROW5,
+      { id: 6, name: 'f', day: '2024-02-01' },
+      { id: 7, name: 'g', day: null },
+    ];
+    expect(await tests.both.trinoRows(`SELECT * FROM ${branch} ORDER BY 1`)).toEqual(rows);
+    await sameAt('aside_written', "VERSION AS OF 'audit'", 'audit', rows);
+    await fastForward(tests.both.lake, tests.both.id('aside_written'), { to: 'audit', dropSource: true });
+    await tests.sameTable('aside_written', rows);
+  });
+  tests.reads('a branch by its name', async () => {
+    await tests.lakewardenMakes('aside_read');
+    await ref('aside_read', 'branch', 'audit');
+    await tests.append('aside_read', ROW5_SQL, 'audit');
+    const rows = await tests.both.trinoRows(`SELECT * FROM ${branchName('aside_read')} ORDER BY 1`);
+    expect(rows).toEqual([...ROWS, ROW5]);
+    await tests.sameTable('aside_read', ROWS);
+  });
+
   tests.reads('publish a branch', async () => {
     await tests.lakewardenMakes('published');
     await ref('published', 'branch', 'audit');
