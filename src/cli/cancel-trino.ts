@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import type { Clock } from '../clock.ts';
 import { cancelAll } from '../engine/trino.ts';
+import { hasOpenBranches } from '../pipeline/trino-branch.ts';
 
 /** Trino has so long to take that its statements are cancelled, and the work behind them to clear away what it has begun. */
 const PATIENCE_MS = 5000;
@@ -36,7 +37,9 @@ async function dieBy(
   running: Promise<unknown> | undefined,
 ): Promise<void> {
   // Whether it fails or not is of no matter any more.
-  const cleared = async () => (await cancelAll()) && (await running?.catch(() => {}));
+  const cleared = async () => {
+    if ((await cancelAll()) || hasOpenBranches()) await running?.catch(() => {});
+  };
   await Promise.race([cleared(), clock.sleep(PATIENCE_MS)]);
   process.kill(process.pid, signal);
   await clock.sleep(SPARED_AFTER_MS);

@@ -16,14 +16,19 @@ export async function refuseOtherReads(
   sql: string,
   expected: readonly string[],
 ): Promise<void> {
-  const [row] = await trino.rows(`EXPLAIN (TYPE LOGICAL, FORMAT JSON) ${sql}`);
   // Behind a space stands what is read of the table.
   const isOther = (read: string) => !expected.some((one) => read === one || read.startsWith(`${one} `));
-  const other = plannedReads(JSON.parse(String(row?.[0]))).find(isOther);
+  const other = (await readsOf(trino, sql)).find(isOther);
   if (other === undefined) return;
   throw new LakeError('unsupported', `Trino would read ${other}, which is not the snapshot that is meant`, {
     hint: 'A view reads the present, and metadata tables have no past: name the tables themselves. Nothing was changed.',
   });
+}
+
+/** What a query reads by Trino's plan, as `dataRead` gives it, mostly with more behind a space. */
+export async function readsOf(trino: TrinoEngine, sql: string): Promise<readonly string[]> {
+  const [row] = await trino.rows(`EXPLAIN (TYPE LOGICAL, FORMAT JSON) ${sql}`);
+  return plannedReads(JSON.parse(String(row?.[0])));
 }
 
 function plannedReads(plan: unknown): string[] {

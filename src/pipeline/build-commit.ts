@@ -1,3 +1,4 @@
+import type { TableRequirement } from '../iceberg/requirements.ts';
 import type { SnapshotOperation } from '../iceberg/snapshot.ts';
 import { commitWithRetry } from '../table/commit.ts';
 import { newChange } from '../table/snapshot-files.ts';
@@ -10,19 +11,24 @@ import { mainSnapshotId } from './model-state.ts';
 /** Commits what a model's new result changes in its table to the run's branch, in one snapshot. Errors: `conflict` where main has moved; as `commitWithRetry`. */
 export async function commitChanges(work: Work, changes: PartitionChanges): Promise<StagedChanges> {
   const { context, model, table, versions } = work;
-  const { added, removed, partitions } = changes;
+  const { added, removed, partitions, heldBy } = changes;
   if (added.length === 0 && removed.size === 0) return nothingChanged(work);
   const base = mainSnapshotId(table.metadata);
   const change = newChange(context.lake.clock);
+  const held: TableRequirement[] =
+    heldBy === undefined
+      ? []
+      : [{ type: 'assert-ref-snapshot-id', ref: heldBy.branch, 'snapshot-id': heldBy.head }];
   const derive = async (current: Table) => {
     if (mainSnapshotId(current.metadata) !== base) throw otherWriter(model);
-    return stageSnapshot(current, change, {
+    const staged = await stageSnapshot(current, change, {
       operation: operationOf(changes),
       added,
       removed,
       branch: context.branch,
       properties: { 'lake.run-id': context.runId, 'lake.inputs': JSON.stringify(versions) },
     });
+    return { ...staged, requirements: [...staged.requirements, ...held] };
   };
   const options = { writtenFor: table.metadata };
   const result = await commitWithRetry(context.lake, table.identifier, derive, options);

@@ -14,12 +14,14 @@ import { viewInput, viewTable } from './run-context.ts';
 import { withWrittenByTrino } from './trino-branch.ts';
 import { partitionBatches } from './trino-partitions.ts';
 import { insertStatement, writesParquet } from './trino-statements.ts';
-import { proveRows } from './written-files.ts';
+import { proveRows, refuseDeletes } from './written-files.ts';
 
 export interface PartitionChanges {
   readonly added: readonly AddedFile[];
   readonly removed: ReadonlySet<string>;
   readonly partitions: number;
+  /** The branch, and its head, that have to hold the added files until they are committed: no expiry may have taken them. */
+  readonly heldBy?: { readonly branch: string; readonly head: bigint };
 }
 
 /**
@@ -56,15 +58,17 @@ export async function insertChangedPartitions<T>(
   const spec = defaultSpec(work.table.metadata);
   const changed = await compare(work, resultOf(work), schema, spec);
   try {
-    const removed = await filesOf(work.table, changed);
     const partitions = changed.keys.size;
+    if (partitions === 0) return await use({ added: [], removed: new Set(), partitions });
+    const removed = await filesOf(work.table, changed);
     if (changed.filled.length === 0) return await use({ added: [], removed, partitions });
     const batches = partitionBatches(spec, schema, changed.filled);
     if (batches === null || !writesParquet(work.table.metadata)) return null;
     const inserts = (target: string) => batches.map((batch) => insertStatement(target, trino, schema, batch));
     return await withWrittenByTrino(work, trino, inserts, async (written) => {
+      refuseDeletes(written);
       await proveRows(work, written, changed.rows);
-      return use({ added: written.added, removed: new Set([...removed, ...written.removed]), partitions });
+      return use({ ...written, removed, partitions });
     });
   } finally {
     await changed.release();

@@ -21,7 +21,7 @@ import { findOffenders, throwFailedChecks } from './run-checks.ts';
 import { withWrittenByTrino } from './trino-branch.ts';
 import { partitionBatches } from './trino-partitions.ts';
 import { mergeStatement, upsertsOnlyByCopy, writesParquet } from './trino-statements.ts';
-import { proveRows } from './written-files.ts';
+import { proveRest, proveRows } from './written-files.ts';
 
 /**
  * Upserts the rows of the result that are new or other than they were: than on the inputs of the last run, where
@@ -75,7 +75,7 @@ async function checkKeys({ context, model }: Work, result: string): Promise<void
 }
 
 /**
- * Trino's MERGE, one for each hundred partitions; the rows that it wrote are read once more.
+ * Trino's MERGE, one for each hundred partitions; the rows that it wrote are read once more, and so is the rest of the table.
  *
  * @returns null where that cannot be said in its words, or it does not find the table's branch: nothing was written
  */
@@ -84,21 +84,44 @@ async function mergeChangedRows(
   trino: TrinoResult,
   { result, changed }: { readonly result: string; readonly changed: string },
 ): Promise<StagedChanges | null> {
-  const { context, model, table } = work;
+  const { model, table, context } = work;
+  const { engine } = context;
   const schema = currentSchema(table.metadata);
   const spec = defaultSpec(table.metadata);
   const keys = model.file.key ?? [];
-  await checkUpsertKeys(context.engine, schema, result, keys);
-  const tuples = await partitionTuples(context.engine, changed, spec, schema);
-  if (tuples.length === 0) return nothingChanged(work);
-  const batches = partitionBatches(spec, schema, tuples);
-  if (batches === null || !writesParquet(table.metadata) || upsertsOnlyByCopy(table.metadata)) return null;
-  const merges = (target: string) =>
-    batches.map((batch) => mergeStatement(target, trino, schema, batch, keys));
-  return withWrittenByTrino(work, trino, merges, async (written) => {
-    await proveRows(work, written, changed);
-    return commitChanges(work, { ...written, partitions: tuples.length });
-  });
+  await checkUpsertKeys(engine, schema, result, keys);
+  const rows = `lake_changed_${engine.nextId()}`;
+  try {
+    await engine.run(`CREATE TABLE ${rows} AS ${changed}`);
+    const tuples = await partitionTuples(engine, `SELECT * FROM ${rows}`, spec, schema);
+    if (tuples.length === 0) return nothingChanged(work);
+    const batches = partitionBatches(spec, schema, tuples);
+    if (batches === null || !writesParquet(table.metadata) || upsertsOnlyByCopy(table.metadata)) return null;
+    if (await hasDoubles(work, rows, keys)) return null;
+    const merges = (target: string) =>
+      batches.map((batch) => mergeStatement(target, trino, schema, batch, keys));
+    return await withWrittenByTrino(work, trino, merges, async (written) => {
+      await proveRows(work, written, `SELECT * FROM ${rows}`);
+      const rest = `SELECT t.* FROM (${await outputSelect(work)}) AS t ANTI JOIN ${rows} AS c ON ${sameKey(keys)}`;
+      await proveRest(work, written, rest);
+      return commitChanges(work, { ...written, partitions: tuples.length });
+    });
+  } finally {
+    await engine.run(`DROP TABLE IF EXISTS ${rows}`);
+  }
+}
+
+const sameKey = (keys: readonly string[]): string =>
+  keys.map((key) => `t.${quoteName(key)} = c.${quoteName(key)}`).join(' AND ');
+
+/** True if the table itself has a key twice among those that change: the embedded engine leaves one of them, a MERGE both. */
+async function hasDoubles(work: Work, rows: string, keys: readonly string[]): Promise<boolean> {
+  const columns = keys.map((key) => `t.${quoteName(key)}`).join(', ');
+  const twice = await work.context.engine.all(
+    `SELECT 1 AS one FROM (${await outputSelect(work)}) AS t SEMI JOIN ${rows} AS c ON ${sameKey(keys)}
+     GROUP BY ${columns} HAVING count(*) > 1 LIMIT 1`,
+  );
+  return twice.length > 0;
 }
 
 async function upsert(work: Work, sql: string): Promise<StagedChanges> {

@@ -6,7 +6,7 @@ import type { TableUpdate } from '../iceberg/updates.ts';
 import type { LakeContext } from '../table/context.ts';
 import { openTable, parseTableName, type Table } from '../table/table.ts';
 import { mainSnapshotId } from './model-state.ts';
-import { isAbandoned } from './run-branch.ts';
+import { dropTrinoBranch, isAbandoned, isTrinoBranch } from './run-branch.ts';
 import type { StagedModel } from './run-context.ts';
 
 /**
@@ -111,7 +111,8 @@ export async function dropAbandonedBranches(
       const headMs = head?.['timestamp-ms'] ?? 0;
       if (ref.type !== 'branch' || !isAbandoned(name, headMs, context.clock.now())) continue;
       warn?.(`the branch ${name} of ${id}, left behind by a run that did not end, is dropped`);
-      await dropBranch(context, table, name, ref['snapshot-id']);
+      if (isTrinoBranch(name)) await dropTrinoBranch(context, table.identifier, name);
+      else await dropBranch(context, table, name, ref['snapshot-id']);
     }
   }
 }

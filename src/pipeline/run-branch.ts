@@ -11,6 +11,7 @@ const ABANDONED_AFTER_MS = { own: 6 * HOUR_MS, trino: 24 * HOUR_MS } as const;
 
 /** The branch that Trino writes to in a run. */
 export const trinoBranch = (branch: string): string => `${branch}_trino`;
+export const isTrinoBranch = (branch: string): boolean => branch.endsWith('_trino');
 
 /**
  * True for a branch that a run left behind which was killed.
@@ -26,29 +27,50 @@ export function isAbandoned(branch: string, headMs: number, nowMs: number): bool
   return nowMs - Math.max(started, headMs) >= limit;
 }
 
-/** Commits that come in between may be as many. */
+/** Tries to drop a branch, and the pause before the next one, ms, times their number. */
 const ATTEMPTS = 5;
+const PAUSE_MS = 200;
+
+/** A branch of a table as the catalog names it, see docs/catalog.md, "A branch by name". */
+export function branchIdentifier({ namespace, name }: TableIdentifier, branch: string): TableIdentifier {
+  return { namespace, name: `${name}.branch_${branch}` };
+}
 
 /**
- * Drops a branch by which nobody but this run goes, wherever it is by now; an engine that is still about to commit to it is refused then. That it cannot be dropped changes nothing of the
- * run: a later one does it.
+ * Drops Trino's own branch, wherever it is by now, with the snapshots that it alone leads to: their files are main's by another snapshot, and Trino's own expiry would delete them.
+ * An engine that is still about to commit to it is refused then. That it cannot be dropped changes nothing of the run: while it is there the files are safe, and a later run drops it.
  */
-export async function dropOwnBranch(
+export async function dropTrinoBranch(
   context: LakeContext,
   identifier: TableIdentifier,
-  uuid: string,
   branch: string,
 ): Promise<void> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     try {
-      await context.catalog.commitTable({
-        identifier,
-        requirements: [{ type: 'assert-table-uuid', uuid }],
-        updates: [{ action: 'remove-snapshot-ref', 'ref-name': branch }],
-      });
+      await context.catalog.dropTable(branchIdentifier(identifier, branch));
       return;
     } catch (error) {
-      if (!isKind(error, 'conflict', 'unavailable', 'unknown-outcome')) return;
+      // Another catalog knows no branches by name, and Trino has written nothing to this one.
+      if (isKind(error, 'not-found')) return dropUnwritten(context, identifier, branch);
+      await context.clock.sleep(PAUSE_MS * attempt);
     }
+  }
+}
+
+async function dropUnwritten(
+  context: LakeContext,
+  identifier: TableIdentifier,
+  branch: string,
+): Promise<void> {
+  try {
+    const { metadata } = await context.catalog.loadTable(identifier);
+    if (!Object.hasOwn(metadata.refs, branch)) return;
+    await context.catalog.commitTable({
+      identifier,
+      requirements: [{ type: 'assert-table-uuid', uuid: metadata['table-uuid'] }],
+      updates: [{ action: 'remove-snapshot-ref', 'ref-name': branch }],
+    });
+  } catch {
+    // A later run drops it.
   }
 }

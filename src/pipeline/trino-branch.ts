@@ -1,7 +1,8 @@
+import type { TableIdentifier } from '../catalog-client/catalog.ts';
 import { quoteName, viewName } from '../engine/sql-text.ts';
 import type { TrinoEngine } from '../engine/trino.ts';
 import { isCancelled } from '../engine/trino-error.ts';
-import { dataRead, refuseOtherReads } from '../engine/trino-reads.ts';
+import { dataRead, readsOf } from '../engine/trino-reads.ts';
 import { isKind, LakeError } from '../errors.ts';
 import { snapshotForRef } from '../iceberg/table-metadata.ts';
 import { commitWithRetry, type Staged } from '../table/commit.ts';
@@ -10,8 +11,17 @@ import { branchSnapshot, stageSnapshot } from '../table/stage-snapshot.ts';
 import { openTable, type Table } from '../table/table.ts';
 import { otherWriter, type TrinoResult, type Work } from './build-work.ts';
 import { mainSnapshotId } from './model-state.ts';
-import { dropOwnBranch, trinoBranch } from './run-branch.ts';
+import { branchIdentifier, dropTrinoBranch, trinoBranch } from './run-branch.ts';
 import { type WrittenFiles, writtenSince } from './written-files.ts';
+
+/** Branches that this process has begun and not dropped. */
+const open = new Set<TableIdentifier>();
+
+/** True while there is something to clear away before the process may go. */
+export const hasOpenBranches = (): boolean => open.size > 0;
+
+/** Far longer than a run: no expiry by age may take the branch, whose first snapshot may be old. */
+const KEPT_MS = 10 * 365 * 86_400_000;
 
 /**
  * Lets Trino write to a branch of a model's table, which it sees as a table (see docs/catalog.md, "A branch by name"), and hands `use` the files that it wrote. The branch is
@@ -28,17 +38,21 @@ export async function withWrittenByTrino<T>(
   use: (written: WrittenFiles) => Promise<T>,
 ): Promise<T | null> {
   const { lake } = work.context;
-  const { identifier, metadata } = work.table;
+  const { identifier } = work.table;
   const branch = trinoBranch(work.context.branch);
-  const name = { ...identifier, name: `${identifier.name}.branch_${branch}` };
+  const name = branchIdentifier(identifier, branch);
+  open.add(name);
   try {
     const start = (await startBranch(work, branch))['snapshot-id'];
     if (!(await isFound(trino, name, start))) return null;
-    for (const sql of statements(`${quoteName(trino.catalog)}.${viewName(name)}`)) await write(trino, sql);
+    for (const sql of statements(`${quoteName(trino.catalog)}.${viewName(name)}`)) {
+      await trino.run(sql).catch(lost);
+    }
     const table = await openTable(lake, identifier);
     return await use(await writtenSince(table, branch, start));
   } finally {
-    await dropOwnBranch(lake, identifier, metadata['table-uuid'], branch);
+    await dropTrinoBranch(lake, identifier, branch);
+    open.delete(name);
   }
 }
 
@@ -55,13 +69,20 @@ async function startBranch(work: Work, branch: string) {
         { type: 'assert-table-uuid', uuid: current.metadata['table-uuid'] },
         { type: 'assert-ref-snapshot-id', ref: branch, 'snapshot-id': null },
       ],
-      updates: [{ action: 'set-snapshot-ref', 'ref-name': branch, type: 'branch', 'snapshot-id': base }],
+      updates: [
+        {
+          action: 'set-snapshot-ref',
+          'ref-name': branch,
+          type: 'branch',
+          'snapshot-id': base,
+          'max-ref-age-ms': KEPT_MS,
+        },
+      ],
       applied: ({ refs }) => refs[branch]?.['snapshot-id'] === base,
     };
   };
-  const { table } = await commitWithRetry(context.lake, known.identifier, derive, {
-    writtenFor: known.metadata,
-  });
+  const options = { writtenFor: known.metadata };
+  const { table } = await commitWithRetry(context.lake, known.identifier, derive, options).catch(lost);
   const start = snapshotForRef(table.metadata, branch) ?? branchSnapshot(table.metadata);
   if (start === undefined)
     throw new LakeError('internal', `the branch ${branch} of ${model.id} has no snapshot`);
@@ -69,30 +90,22 @@ async function startBranch(work: Work, branch: string) {
 }
 
 /** Trino's own plan has to say that it would read the branch as it begins. Where it says anything else, or does not know the name, nothing is written by it. */
-async function isFound(
-  trino: TrinoEngine,
-  name: Parameters<typeof viewName>[0],
-  start: bigint,
-): Promise<boolean> {
+async function isFound(trino: TrinoEngine, name: TableIdentifier, start: bigint): Promise<boolean> {
   const read = dataRead(trino.catalog, [...name.namespace, name.name].join('.'), start);
   try {
-    await refuseOtherReads(trino, `SELECT * FROM ${quoteName(trino.catalog)}.${viewName(name)}`, [read]);
-    return true;
+    const reads = await readsOf(trino, `SELECT * FROM ${quoteName(trino.catalog)}.${viewName(name)}`);
+    return reads.length > 0 && reads.every((one) => one === read || one.startsWith(`${read} `));
   } catch (error) {
     if (!(error instanceof LakeError) || isCancelled(error)) throw error;
     return false;
   }
 }
 
-/** Whatever becomes of a statement, it is on Trino's branch alone. */
-async function write(trino: TrinoEngine, sql: string): Promise<void> {
-  try {
-    await trino.run(sql);
-  } catch (error) {
-    if (!isKind(error, 'unknown-outcome')) throw error;
-    throw new LakeError('unavailable', error.message, {
-      hint: 'It wrote to a branch of its own alone: nothing of silver and gold was published. Run again.',
-      cause: error,
-    });
-  }
+/** Whatever became of it, it is on Trino's branch alone. */
+function lost(error: unknown): never {
+  if (!isKind(error, 'unknown-outcome')) throw error;
+  throw new LakeError('unavailable', error.message, {
+    hint: 'It was on a branch of its own alone: nothing of silver and gold was published. Run again.',
+    cause: error,
+  });
 }

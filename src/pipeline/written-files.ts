@@ -14,7 +14,7 @@ import { digest, tableSelect } from './changed-partitions.ts';
 /** What another engine's snapshots on a branch did to the table's files. */
 export interface WrittenFiles {
   readonly table: Table;
-  readonly branch: string;
+  readonly heldBy: { readonly branch: string; readonly head: bigint };
   /** Data and delete files that are live and new. */
   readonly added: readonly AddedFile[];
   /** Paths of files that were live before and are not any more. */
@@ -24,8 +24,10 @@ export interface WrittenFiles {
 /** Errors: `unavailable` where the branch does not lead back to `start`. Reads the manifests that the newer snapshots added, and no others. */
 export async function writtenSince(table: Table, branch: string, start: bigint): Promise<WrittenFiles> {
   const { metadata, context } = table;
-  const newer = lineSince(metadata, branchSnapshot(metadata, branch), start);
-  if (newer === null) throw notWhatWasMeant(table, `its branch ${branch} was set elsewhere`);
+  const head = branchSnapshot(metadata, branch);
+  const newer = lineSince(metadata, head, start);
+  if (newer === null || head === undefined)
+    throw notWhatWasMeant(table, `its branch ${branch} was set elsewhere`);
   const added = new Map<string, AddedFile>();
   const removed = new Set<string>();
   for (const snapshot of newer.reverse()) {
@@ -35,13 +37,22 @@ export async function writtenSince(table: Table, branch: string, start: bigint):
       for (const entry of (await readManifestContent(context.objects, manifest)).entries) {
         if (entry.snapshotId !== id || entry.status === 'existing') continue;
         const { dataFile } = entry;
+        // It would no longer hold for files of its own snapshots, once all are of one sequence number.
+        if (dataFile.content === 'equality-deletes') throw notWhatWasMeant(table, 'equality deletes');
         if (entry.status === 'added') {
           added.set(dataFile.filePath, { dataFile, specId: manifest.partitionSpecId });
         } else if (!added.delete(dataFile.filePath)) removed.add(dataFile.filePath);
       }
     }
   }
-  return { table, branch, added: [...added.values()], removed };
+  const heldBy = { branch, head: head['snapshot-id'] };
+  return { table, heldBy, added: [...added.values()], removed };
+}
+
+/** INSERTs take no rows away. Errors: `unavailable`. */
+export function refuseDeletes({ table, added, removed }: WrittenFiles): void {
+  const isPlain = removed.size === 0 && added.every(({ dataFile }) => dataFile.content === 'data');
+  if (!isPlain) throw notWhatWasMeant(table, 'rows of it are deleted');
 }
 
 /**
@@ -52,12 +63,26 @@ export async function writtenSince(table: Table, branch: string, start: bigint):
  * @throws LakeError `unavailable`
  */
 export async function proveRows(work: Work, written: WrittenFiles, expected: string): Promise<void> {
-  const { engine } = work.context;
-  const { table, branch } = written;
+  await prove(work, written, { expected, isNew: true, what: 'in the new files' });
+}
+
+/**
+ * Proves that the files which were there before hold the rows of a query still, and no others, with what was deleted of them. Reads the table.
+ * Arguments and errors: as `proveRows`.
+ */
+export async function proveRest(work: Work, written: WrittenFiles, expected: string): Promise<void> {
+  await prove(work, written, { expected, isNew: false, what: 'beside the new files' });
+}
+
+async function prove(
+  { context: { engine } }: Work,
+  { table, heldBy, added }: WrittenFiles,
+  { expected, isNew, what }: { readonly expected: string; readonly isNew: boolean; readonly what: string },
+): Promise<void> {
   const schema = currentSchema(table.metadata);
-  const own = new Set(written.added.map(({ dataFile }) => dataFile.filePath));
-  const scan = await planScan(table, { ref: branch });
-  const tasks = scan.tasks.filter(({ dataFile }) => own.has(dataFile.filePath));
+  const own = new Set(added.map(({ dataFile }) => dataFile.filePath));
+  const scan = await planScan(table, { ref: heldBy.branch });
+  const tasks = scan.tasks.filter(({ dataFile }) => own.has(dataFile.filePath) === isNew);
   const view = `"lake written ${engine.nextId()}"`;
   const digests: string[] = [];
   try {
@@ -72,7 +97,7 @@ export async function proveRows(work: Work, written: WrittenFiles, expected: str
     const [was, is] = [wanted?.[0]?.['n'], found?.[0]?.['n']];
     throw notWhatWasMeant(
       table,
-      was === is ? `other values in its ${is} rows` : `${is} rows instead of ${was}`,
+      was === is ? `other values in ${is} rows ${what}` : `${is} rows instead of ${was} ${what}`,
     );
   } finally {
     for (const one of digests) await engine.run(`DROP TABLE IF EXISTS ${one}`);

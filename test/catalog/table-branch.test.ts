@@ -171,10 +171,46 @@ describe('a table by the name of a branch', () => {
     const statistics = { requirements: [], updates: [{ action: 'remove-statistics', 'snapshot-id': 1 }] };
     expect((await http.send('POST', `${PATH}.branch_none`, statistics)).status).toBe(404);
     expect((await http.send('HEAD', `${PATH}.branch_audit`)).status).toBe(204);
-    expect((await http.send('DELETE', `${PATH}.branch_audit?purgeRequested=true`)).status).toBe(404);
+    expect((await http.send('DELETE', `${PATH}.branch_none?purgeRequested=true`)).status).toBe(404);
+    expect((await http.send('DELETE', `${PATH}.branch_main?purgeRequested=true`)).status).toBe(404);
     const rename = { source: AUDIT, destination: { ...T, name: 'other' } };
     expect((await http.send('POST', '/v1/tables/rename', rename)).status).toBe(404);
     expect(await heads()).toEqual([2n, 1n]);
+  });
+
+  it('is dropped with the snapshots that it alone leads to, and nothing else', async () => {
+    let seen = { ...(await load()), identifier: AUDIT };
+    for (const id of [3n, 4n, 5n]) {
+      const next = await commitSnapshot(under.catalog, seen, await snapshot(seen, id));
+      seen = { ...next, identifier: AUDIT };
+    }
+    await setRef('kept', 4n, 'tag');
+    expect((await http.send('DELETE', `${PATH}.branch_audit?purgeRequested=true`)).status).toBe(204);
+    const { metadata } = await under.catalog.loadTable(T);
+    expect(Object.keys(metadata.refs).sort()).toEqual(['kept', 'main']);
+    expect(metadata.snapshots.map((one) => one['snapshot-id']).sort()).toEqual([1n, 2n, 3n, 4n]);
+    expect(metadata['snapshot-log'].map((entry) => entry['snapshot-id'])).toEqual([1n, 2n]);
+    expect((await http.send('DELETE', `${PATH}.branch_audit`)).status).toBe(404);
+    expect((await http.send('GET', '/lake/v1/dropped-tables')).body['dropped-tables']).toEqual([]);
+  });
+
+  it('is dropped though others commit to it meanwhile, and what main was at stays', async () => {
+    await setRef('back', 2n);
+    main = await under.catalog.commitTable({
+      identifier: T,
+      requirements: [],
+      updates: [{ action: 'set-snapshot-ref', 'ref-name': 'main', type: 'branch', 'snapshot-id': 1n }],
+    });
+    const seen = { ...(await load()), identifier: AUDIT };
+    const next = await snapshot(seen, 3n);
+    await Promise.all([
+      commitSnapshot(under.catalog, seen, next).catch(() => {}),
+      under.catalog.dropTable(AUDIT),
+      under.catalog.dropTable({ ...T, name: 't.branch_back' }),
+    ]);
+    const { metadata } = await under.catalog.loadTable(T);
+    expect(Object.keys(metadata.refs)).toEqual(['main']);
+    expect(metadata.snapshots.map((one) => one['snapshot-id']).sort()).toEqual([1n, 2n]);
   });
 
   it('cannot be the name of a table or view', async () => {
@@ -251,13 +287,15 @@ describe('rights on a branch by its name', () => {
       const send = await catalog.as(who);
       const path = `${PATH}.branch_x`;
       const [read, written] = [await send('GET', path), await send('POST', path, statistics)];
-      return [read.body.error?.message, written.status];
+      return [read.body.error?.message, written.status, (await send('DELETE', path)).status];
     };
     await catalog.grant('reader', 'read', on);
     await catalog.grant('elsewhere', 'manage', { kind: 'table', name: { ...T, name: 'other' } });
     // The table is empty, and has no branch: who may read it is told so, a stranger is told of no table.
-    expect(await statusOf('reader')).toEqual(['Table n.t has no branch x', 403]);
-    expect(await statusOf('elsewhere')).toEqual(['Table does not exist: n.t', 404]);
+    expect(await statusOf('reader')).toEqual(['Table n.t has no branch x', 403, 403]);
+    expect(await statusOf('elsewhere')).toEqual(['Table does not exist: n.t', 404, 404]);
+    await catalog.grant('writer', 'write', on);
+    expect(await statusOf('writer')).toEqual(['Table n.t has no branch x', 404, 404]);
     expect((await catalog.anyone('GET', `${PATH}.branch_x`)).status).toBe(401);
   });
 });
