@@ -37,9 +37,9 @@ export async function writtenSince(table: Table, branch: string, start: bigint):
       for (const entry of (await readManifestContent(context.objects, manifest)).entries) {
         if (entry.snapshotId !== id || entry.status === 'existing') continue;
         const { dataFile } = entry;
-        // It would no longer hold for files of its own snapshots, once all are of one sequence number.
-        if (dataFile.content === 'equality-deletes') throw notWhatWasMeant(table, 'equality deletes');
         if (entry.status === 'added') {
+          // They would no longer hold for files of their own line, once all are of one sequence number.
+          if (dataFile.content === 'equality-deletes') throw notWhatWasMeant(table, 'equality deletes');
           added.set(dataFile.filePath, { dataFile, specId: manifest.partitionSpecId });
         } else if (!added.delete(dataFile.filePath)) removed.add(dataFile.filePath);
       }
