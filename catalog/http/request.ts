@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify';
 import * as z from 'zod';
 import { LakeError } from '../../src/errors.ts';
+import { branchNamed } from '../../src/iceberg/branch-name.ts';
 import type { Levels, PageRequest, TableName } from '../store/catalog-store.ts';
-import { branchNamed } from '../store/table-name.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -21,12 +21,13 @@ export const loadTable: Route = (app, context) => {
       const { table, branch } = branchOf(request);
       const pointer = await store.findTable(table);
       if (pointer === null) throw noSuchTable(table);
-      if (branch !== null) requireBranch((await currentFile(context, table)).metadata, table, branch);
+      const read = () => files.readStanding(pointer.metadataLocation);
+      if (branch !== null) requireBranch((await read()).metadata, table, branch);
       const etag = etagOf(pointer.metadataLocation, snapshots, branch);
       // Who asks for credentials needs fresh ones, though the table is the same.
       const isAsked = vending.delegationFor(request.headers[DELEGATION]) !== null;
       if (!isAsked && isKnown(request, etag)) return reply.code(304).header('etag', etag).send();
-      const file = await files.readStanding(pointer.metadataLocation);
+      const file = await read();
       const access = await delegatedAccess(context, request, { table, metadata: file.metadata });
       const shown = branch === null ? file : branchFile(file, table, branch);
       const sent = snapshots === 'refs' ? onlyReferenced(shown) : shown;

@@ -1,5 +1,6 @@
 import { LakeError } from '../../src/errors.ts';
-import { branchNamed, type Levels, type TableName } from './table-name.ts';
+import { branchNamed } from '../../src/iceberg/branch-name.ts';
+import type { Levels, TableName } from './table-name.ts';
 
 /** `a.b.t`, for messages. */
 export function tableText(table: TableName): string {

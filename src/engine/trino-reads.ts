@@ -16,16 +16,20 @@ export async function refuseOtherReads(
   sql: string,
   expected: readonly string[],
 ): Promise<void> {
-  // Behind a space stands what is read of the table.
-  const isOther = (read: string) => !expected.some((one) => read === one || read.startsWith(`${one} `));
-  const other = (await readsOf(trino, sql)).find(isOther);
+  const other = (await readsOf(trino, sql)).find((read) => !expected.some((one) => isRead(read, one)));
   if (other === undefined) return;
   throw new LakeError('unsupported', `Trino would read ${other}, which is not the snapshot that is meant`, {
     hint: 'A view reads the present, and metadata tables have no past: name the tables themselves. Nothing was changed.',
   });
 }
 
-/** What a query reads by Trino's plan, as `dataRead` gives it, mostly with more behind a space. */
+/** True if what a plan reads is what `dataRead` names. */
+export function isRead(read: string, named: string): boolean {
+  // Behind a space stands what is read of the table.
+  return read === named || read.startsWith(`${named} `);
+}
+
+/** What a query reads by Trino's plan, see `isRead`. */
 export async function readsOf(trino: TrinoEngine, sql: string): Promise<readonly string[]> {
   const [row] = await trino.rows(`EXPLAIN (TYPE LOGICAL, FORMAT JSON) ${sql}`);
   return plannedReads(JSON.parse(String(row?.[0])));

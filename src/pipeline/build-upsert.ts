@@ -1,3 +1,4 @@
+import type { DuckDbEngine } from '../engine/duckdb.ts';
 import { quoteName } from '../engine/sql-text.ts';
 import { partitionKey } from '../iceberg/partition-spec.ts';
 import { currentSchema, defaultSpec } from '../iceberg/table-metadata.ts';
@@ -48,7 +49,7 @@ export async function upsertChangedRows(work: Work): Promise<StagedChanges> {
     const was = old === true ? `SELECT * FROM ${before}` : await outputSelect(work);
     const changed = `SELECT * FROM ${result} EXCEPT ${was}`;
     const byTrino =
-      work.trino === null ? null : await mergeChangedRows(work, work.trino, { result, changed });
+      work.trino === null ? null : await mergeChangedRows(work, work.trino, { result, was, changed });
     return byTrino ?? (await upsert(work, changed));
   } finally {
     await engine.run(`DROP TABLE IF EXISTS ${result}; DROP TABLE IF EXISTS ${before}`);
@@ -77,12 +78,13 @@ async function checkKeys({ context, model }: Work, result: string): Promise<void
 /**
  * Trino's MERGE, one for each hundred partitions; the rows that it wrote are read once more, and so is the rest of the table.
  *
+ * @param was a query of the table's rows; what Trino gave is always compared with these
  * @returns null where that cannot be said in its words, or it does not find the table's branch: nothing was written
  */
 async function mergeChangedRows(
   work: Work,
   trino: TrinoResult,
-  { result, changed }: { readonly result: string; readonly changed: string },
+  { result, was, changed }: { readonly result: string; readonly was: string; readonly changed: string },
 ): Promise<StagedChanges | null> {
   const { model, table, context } = work;
   const { engine } = context;
@@ -97,12 +99,12 @@ async function mergeChangedRows(
     if (tuples.length === 0) return nothingChanged(work);
     const batches = partitionBatches(spec, schema, tuples);
     if (batches === null || !writesParquet(table.metadata) || upsertsOnlyByCopy(table.metadata)) return null;
-    if (await hasDoubles(work, rows, keys)) return null;
+    if (await hasDoubles(engine, { was, rows, keys })) return null;
     const merges = (target: string) =>
       batches.map((batch) => mergeStatement(target, trino, schema, batch, keys));
     return await withWrittenByTrino(work, trino, merges, async (written) => {
       await proveRows(work, written, `SELECT * FROM ${rows}`);
-      const rest = `SELECT t.* FROM (${await outputSelect(work)}) AS t ANTI JOIN ${rows} AS c ON ${sameKey(keys)}`;
+      const rest = `SELECT t.* FROM (${was}) AS t ANTI JOIN ${rows} AS c ON ${sameKey(keys)}`;
       await proveRest(work, written, rest);
       return commitChanges(work, { ...written, partitions: tuples.length });
     });
@@ -115,10 +117,13 @@ const sameKey = (keys: readonly string[]): string =>
   keys.map((key) => `t.${quoteName(key)} = c.${quoteName(key)}`).join(' AND ');
 
 /** True if the table itself has a key twice among those that change: the embedded engine leaves one of them, a MERGE both. */
-async function hasDoubles(work: Work, rows: string, keys: readonly string[]): Promise<boolean> {
+async function hasDoubles(
+  engine: DuckDbEngine,
+  { was, rows, keys }: { readonly was: string; readonly rows: string; readonly keys: readonly string[] },
+): Promise<boolean> {
   const columns = keys.map((key) => `t.${quoteName(key)}`).join(', ');
-  const twice = await work.context.engine.all(
-    `SELECT 1 AS one FROM (${await outputSelect(work)}) AS t SEMI JOIN ${rows} AS c ON ${sameKey(keys)}
+  const twice = await engine.all(
+    `SELECT 1 AS one FROM (${was}) AS t SEMI JOIN ${rows} AS c ON ${sameKey(keys)}
      GROUP BY ${columns} HAVING count(*) > 1 LIMIT 1`,
   );
   return twice.length > 0;

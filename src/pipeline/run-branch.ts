@@ -1,9 +1,11 @@
 import type { TableIdentifier } from '../catalog-client/catalog.ts';
 import { isKind } from '../errors.ts';
+import { branchIdentifier } from '../iceberg/branch-name.ts';
 import type { LakeContext } from '../table/context.ts';
+import { RUN_ID, runStart } from './run-id.ts';
 
 /** What `newRunId` makes, and nobody else's name; Trino's own branch of a run has an ending. */
-const RUN_BRANCH = /^run_(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)_[0-9a-f]{8}(_trino)?$/;
+const RUN_BRANCH = new RegExp(`^run_${RUN_ID}(_trino)?$`);
 
 const HOUR_MS = 3_600_000;
 /** What a run left behind that was killed: its branch does not get older than its last model takes; Trino's stands still while Trino runs. */
@@ -19,22 +21,15 @@ export const isTrinoBranch = (branch: string): boolean => branch.endsWith('_trin
  * @param headMs when its last snapshot was made: it may be older than the branch
  */
 export function isAbandoned(branch: string, headMs: number, nowMs: number): boolean {
-  const [found, ...parts] = RUN_BRANCH.exec(branch) ?? [];
-  if (found === undefined) return false;
-  const [year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0] = parts.slice(0, 6).map(Number);
-  const started = Date.UTC(year, month - 1, day, hour, minute, second);
-  const limit = parts[6] === undefined ? ABANDONED_AFTER_MS.own : ABANDONED_AFTER_MS.trino;
+  const started = runStart(RUN_BRANCH, branch);
+  if (started === null) return false;
+  const limit = isTrinoBranch(branch) ? ABANDONED_AFTER_MS.trino : ABANDONED_AFTER_MS.own;
   return nowMs - Math.max(started, headMs) >= limit;
 }
 
 /** Tries to drop a branch, and the pause before the next one, ms, times their number. */
 const ATTEMPTS = 5;
 const PAUSE_MS = 200;
-
-/** A branch of a table as the catalog names it, see docs/catalog.md, "A branch by name". */
-export function branchIdentifier({ namespace, name }: TableIdentifier, branch: string): TableIdentifier {
-  return { namespace, name: `${name}.branch_${branch}` };
-}
 
 /**
  * Drops Trino's own branch, wherever it is by now, with the snapshots that it alone leads to: their files are main's by another snapshot, and Trino's own expiry would delete them.

@@ -13,6 +13,7 @@ import { dropAbandonedBranches, dropBranches, publish } from './publish.ts';
 import { checkChanges } from './result-sql.ts';
 import { type CheckScope, checkModel, isFailed, throwFailedChecks } from './run-checks.ts';
 import { type RunContext, type RunProgress, viewInput } from './run-context.ts';
+import { newRunId } from './run-id.ts';
 import { type RunRecord, recordRun } from './run-log.ts';
 import { type Selection, selectModels } from './select.ts';
 import { dropAbandonedStaging } from './trino-staging.ts';
@@ -120,7 +121,7 @@ export async function runChecks(lake: Lake, options: CheckOptions = {}): Promise
 }
 
 function newContext(lake: Lake, engine: DuckDbEngine, graph: ModelGraph, options: RunOptions): RunContext {
-  const runId = newRunId(lake);
+  const runId = newRunId(lake.clock);
   return {
     lake,
     engine,
@@ -303,10 +304,4 @@ async function record(
     const why = error instanceof Error ? error.message : String(error);
     options.warn?.(`the record of run ${runId} could not be written to lake_system: ${why}`);
   }
-}
-
-/** `20261121t143045_1a2b3c4d`: sorts by time, fits a branch's name. `dropAbandonedBranches` knows runs by this form. */
-function newRunId(lake: Lake): string {
-  const time = new Date(lake.clock.now()).toISOString().slice(0, 19).replaceAll(/[-:]/g, '').toLowerCase();
-  return `${time}_${lake.clock.uuid().slice(0, 8)}`;
 }

@@ -2,8 +2,9 @@ import type { TableIdentifier } from '../catalog-client/catalog.ts';
 import { quoteName, viewName } from '../engine/sql-text.ts';
 import type { TrinoEngine } from '../engine/trino.ts';
 import { isCancelled } from '../engine/trino-error.ts';
-import { dataRead, readsOf } from '../engine/trino-reads.ts';
+import { dataRead, isRead, readsOf } from '../engine/trino-reads.ts';
 import { isKind, LakeError } from '../errors.ts';
+import { branchIdentifier } from '../iceberg/branch-name.ts';
 import { snapshotForRef } from '../iceberg/table-metadata.ts';
 import { commitWithRetry, type Staged } from '../table/commit.ts';
 import { newChange } from '../table/snapshot-files.ts';
@@ -11,7 +12,7 @@ import { branchSnapshot, stageSnapshot } from '../table/stage-snapshot.ts';
 import { openTable, type Table } from '../table/table.ts';
 import { otherWriter, type TrinoResult, type Work } from './build-work.ts';
 import { mainSnapshotId } from './model-state.ts';
-import { branchIdentifier, dropTrinoBranch, trinoBranch } from './run-branch.ts';
+import { dropTrinoBranch, trinoBranch } from './run-branch.ts';
 import { type WrittenFiles, writtenSince } from './written-files.ts';
 
 /** Branches that this process has begun and not dropped. */
@@ -94,7 +95,7 @@ async function isFound(trino: TrinoEngine, name: TableIdentifier, start: bigint)
   const read = dataRead(trino.catalog, [...name.namespace, name.name].join('.'), start);
   try {
     const reads = await readsOf(trino, `SELECT * FROM ${quoteName(trino.catalog)}.${viewName(name)}`);
-    return reads.length > 0 && reads.every((one) => one === read || one.startsWith(`${read} `));
+    return reads.length > 0 && reads.every((one) => isRead(one, read));
   } catch (error) {
     if (!(error instanceof LakeError) || isCancelled(error)) throw error;
     return false;

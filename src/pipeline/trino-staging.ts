@@ -7,12 +7,13 @@ import { openTable, Table } from '../table/table.ts';
 import type { OutputColumn } from './column-types.ts';
 import type { Model } from './model.ts';
 import { ensureNamespace } from './model-table.ts';
+import { RUN_ID, runStart } from './run-id.ts';
 
 /** Where results of Trino wait for their run. */
 const NAMESPACE = ['lake_staging'];
 
 /** `layer__model__run`, the run as `newRunId` makes it. */
-const STAGING_NAME = /__(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)_[0-9a-f]{8}$/;
+const STAGING_NAME = new RegExp(`__${RUN_ID}$`);
 
 /** A staging table that nobody has written to for so long, of a run as old, was left behind by a run that was killed. */
 const ABANDONED_AFTER_MS = 24 * 3_600_000;
@@ -79,21 +80,13 @@ export async function dropStaging(lake: Lake, identifier: TableIdentifier): Prom
 export async function dropAbandonedStaging(lake: Lake, warn?: (message: string) => void): Promise<void> {
   const isOld = (ms: number) => lake.clock.now() - ms >= ABANDONED_AFTER_MS;
   for (const identifier of await staged(lake)) {
-    const started = runStart(identifier.name);
+    const started = runStart(STAGING_NAME, identifier.name);
     if (started === null || !isOld(started)) continue;
     const changed = await lastChange(lake, identifier);
     if (changed === null || !isOld(changed)) continue;
     warn?.(`${identifier.name}, left behind in lake_staging by a run that did not end, is dropped`);
     await dropStaging(lake, identifier);
   }
-}
-
-/** When the run of a staging table began, ms since 1970; null for a name that is none of ours. */
-function runStart(name: string): number | null {
-  const [found, ...parts] = STAGING_NAME.exec(name) ?? [];
-  if (found === undefined) return null;
-  const [year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0] = parts.map(Number);
-  return Date.UTC(year, month - 1, day, hour, minute, second);
 }
 
 async function lastChange(lake: Lake, identifier: TableIdentifier): Promise<number | null> {

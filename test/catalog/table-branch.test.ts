@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { branchNamed } from '../../catalog/store/table-name.ts';
 import type { LoadedTable } from '../../src/catalog-client/catalog.ts';
+import { branchNamed } from '../../src/iceberg/branch-name.ts';
 import type { Snapshot } from '../../src/iceberg/snapshot.ts';
 import { type GuardedCatalog, guardedCatalog } from '../auth/guarded-catalog.ts';
 import {
